@@ -1,0 +1,95 @@
+# davit: `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+GO      ?= go
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+# A source archive has no git; the version is then "devel".
+GIT     := git -c safe.directory='*'
+VERSION ?= $(shell $(GIT) describe --tags --match 'v*' 2> /dev/null || echo devel)
+COMMIT  ?= $(shell $(GIT) describe --always --dirty --exclude '*' --abbrev=12 2> /dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# Version and commit go in above; without this a clone owned by another user does not build.
+export GOFLAGS ?= -buildvcs=false
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+TEST_TIMEOUT        ?= 12m
+INTEGRATION_TIMEOUT ?= 60m
+SOAK_TIMEOUT        ?= 4h
+FUZZTIME            ?= 30s
+PKGS                ?= ./...
+
+SHELL_FILES = .ci/run $(shell find scripts -type f \( -name '*.sh' -o -perm -u+x ! -name '*.*' \) | sort)
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./davit, one static file
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o davit ./cmd/davit
+
+.PHONY: test
+test: ## run all tests, real-engine tests included (as root; installs what it needs)
+	@scripts/deps.sh test
+	$(GO) run ./scripts/gotest -timeout $(TEST_TIMEOUT) $(PKGS)
+
+.PHONY: integration
+integration: ## test against more engines and against hosts with systemd (root, up to an hour)
+	@scripts/deps.sh test integration
+	$(GO) run ./scripts/gotest -tags integration -timeout $(INTEGRATION_TIMEOUT) $(PKGS)
+
+.PHONY: soak
+soak: ## kills, faults and models for hours (root)
+	@scripts/deps.sh test integration
+	$(GO) run ./scripts/gotest -tags 'integration soak' -timeout $(SOAK_TIMEOUT) $(PKGS)
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, shellcheck
+	@scripts/deps.sh lint
+	@files=$$(gofmt -l $$($(GIT) ls-files '*.go')); if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
+	$(GO) vet -tags 'integration soak' ./...
+	$(GO) run $(STATICCHECK) -tags 'integration soak' ./...
+	shellcheck $(SHELL_FILES)
+
+.PHONY: fmt
+fmt: ## gofmt all Go files
+	gofmt -w $$($(GIT) ls-files '*.go')
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@for pkg in $$($(GO) list $(PKGS)); do \
+		for f in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: build ## measure davit against restic, borg, kopia and tar | zstd (root, BENCH_RUNS=5)
+	scripts/bench.sh
+
+.PHONY: demo
+demo: ## build davit and do its main job on a private Docker engine (root)
+	@scripts/deps.sh demo
+	@$(MAKE) --no-print-directory build
+	@scripts/demo.sh
+
+.PHONY: freshmachine
+freshmachine: ## run .ci/run on a new Debian 12 root that has only go, git, make and apt (root)
+	scripts/freshmachine.sh
+
+.PHONY: install
+install: build ## install to DESTDIR and PREFIX (/usr/local)
+	install -D -m 0755 davit '$(DESTDIR)$(PREFIX)/bin/davit'
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f '$(DESTDIR)$(PREFIX)/bin/davit'
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf davit dist
