@@ -1,0 +1,55 @@
+package repo
+
+import (
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// The kinds of items.
+const (
+	KindVolume     = "volume"
+	KindBind       = "bind"
+	KindPath       = "path"
+	KindRWLayer    = "rw-layer"
+	KindImage      = "image"
+	KindContainer  = "container"
+	KindNetwork    = "network"
+	KindDefinition = "definition"
+)
+
+// Snapshot is one run's complete, immutable result.
+type Snapshot struct {
+	ID            string // 16 hexadecimal digits
+	Time          time.Time
+	Host, Job     string
+	Consistency   string
+	EngineVersion string
+	DavitVersion  string
+	Complete      bool // everything that was selected is in it
+	Items         []Item
+	Digest        Digest // of the snapshot index blob
+	Size          int64  // of the snapshot index blob
+	Summary       map[string]string
+}
+
+// Item is one thing a snapshot holds. Kind and Name together are unique in a
+// snapshot; Name may be any bytes.
+type Item struct {
+	Kind, Name  string
+	Desc        ocispec.Descriptor
+	Annotations map[string]string // the item's own, without those this package sets
+}
+
+// Find looks an item up by kind and name.
+func (s *Snapshot) Find(kind, name string) (Item, bool) {
+	for _, item := range s.Items {
+		if item.Kind == kind && item.Name == name {
+			return item, true
+		}
+	}
+	return Item{}, false
+}
+
+// Query narrows down what "latest" means; an empty field matches everything.
+type Query struct{ Host, Job, ItemKind, ItemName string }
