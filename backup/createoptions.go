@@ -1,0 +1,61 @@
+package backup
+
+import (
+	"fmt"
+	"time"
+)
+
+// Consistency is how the containers that write to an item are held while its last pass is read.
+type Consistency string
+
+// The ways to hold containers.
+const (
+	ConsistencyPause Consistency = "pause" // frozen for the delta pass: what a power cut would leave
+	ConsistencyStop  Consistency = "stop"  // stopped for the delta pass and started again
+	ConsistencyLive  Consistency = "live"  // not held: files that change while they are read are marked
+)
+
+// DefaultMaxFreeze is how long a group is frozen at most when CreateOptions does not say.
+const DefaultMaxFreeze = 10 * time.Second
+
+// CreateOptions is the whole input of PlanCreate beside the host.
+type CreateOptions struct {
+	Selection    Selection
+	Consistency  Consistency   // "" is pause
+	MaxFreeze    time.Duration // 0 is DefaultMaxFreeze
+	AllowRMLoss  bool          // stop --rm containers although that deletes their anonymous volumes
+	Job          string        // written into the snapshot
+	LayerWarning int64         // name containers whose unsaved writable layer is larger; 0 is 10 MB
+}
+
+// defaultLayerWarning is the size from which an unsaved writable layer is named.
+const defaultLayerWarning = 10_000_000
+
+func (o CreateOptions) withDefaults() CreateOptions {
+	if o.Consistency == "" {
+		o.Consistency = ConsistencyPause
+	}
+	if o.MaxFreeze == 0 {
+		o.MaxFreeze = DefaultMaxFreeze
+	}
+	if o.LayerWarning == 0 {
+		o.LayerWarning = defaultLayerWarning
+	}
+	return o
+}
+
+// Check reports options that cannot be, as *UsageError.
+func (o CreateOptions) Check() error {
+	switch o.Consistency {
+	case "", ConsistencyPause, ConsistencyStop, ConsistencyLive:
+	default:
+		return &UsageError{
+			Reason: fmt.Sprintf("unknown --consistency %q", o.Consistency),
+			Hint:   "pause, stop or live",
+		}
+	}
+	if o.MaxFreeze < 0 {
+		return &UsageError{Reason: "--max-freeze is negative"}
+	}
+	return o.Selection.Check()
+}

@@ -1,0 +1,93 @@
+package backup
+
+// UnknownSize stands for a size that the plan cannot tell without reading.
+const UnknownSize int64 = -1
+
+// CreatePlan is what a run of create will do. It is made by PlanCreate, is a value that can be
+// printed or written as JSON, and is carried out by ApplyCreate.
+type CreatePlan struct {
+	Items   []PlannedItem  `json:"items"`   // in the order they are saved
+	Groups  []Group        `json:"groups"`  // containers that are held together
+	Skipped []Skipped      `json:"skipped"` // what is left out, and why: never silent
+	Layers  []UnsavedLayer `json:"unsaved_layers"`
+	Notes   []string       `json:"notes"` // decisions that are not about one item
+
+	Engine  *EngineInfo   `json:"engine,omitempty"` // nil without an engine
+	Options CreateOptions `json:"-"`
+}
+
+// EngineInfo identifies the engine a plan was made against.
+type EngineInfo struct {
+	Endpoint string `json:"endpoint"`
+	Name     string `json:"name"`
+	Version  string `json:"version"`
+	Store    string `json:"store"` // "graphdriver" or "containerd"
+	Local    bool   `json:"local"`
+}
+
+// PlannedItem is one item that a run will save.
+type PlannedItem struct {
+	Kind        string      `json:"kind"`
+	Name        string      `json:"name"`
+	Source      string      `json:"source,omitempty"` // the folder that is read, for kinds that hold files
+	Bytes       int64       `json:"bytes"`            // UnknownSize when only reading tells
+	Containers  []string    `json:"containers,omitempty"`
+	Consistency Consistency `json:"consistency,omitempty"` // for kinds that hold files
+	Group       int         `json:"group"`                 // index into Groups, -1 when nothing is held for it
+	Failure     string      `json:"failure,omitempty"`     // the reason why this item cannot be saved: the run ends in part
+	Note        string      `json:"note,omitempty"`
+}
+
+// Ref is KIND/NAME, percent-encoded.
+func (p PlannedItem) Ref() string { return FormatItem(p.Kind, p.Name) }
+
+// Group is a set of containers that are frozen together because they write to overlapping paths.
+type Group struct {
+	Containers  []Member    `json:"containers"`  // in the order they are held; they are let go in reverse
+	Items       []string    `json:"items"`       // refs of the items read while they are held
+	Consistency Consistency `json:"consistency"` // pause or stop
+}
+
+// Member is one container of a group.
+type Member struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Hold Hold   `json:"hold"`
+	Why  string `json:"why,omitempty"` // when it is held otherwise than asked, or not at all
+}
+
+// Hold is what is done to a container while its group is read.
+type Hold string
+
+// What is done to a container.
+const (
+	HoldPause Hold = "pause"
+	HoldStop  Hold = "stop"
+	HoldNone  Hold = "none" // it opts out, serves what davit reads, or does not run
+)
+
+// Skipped is something that is not saved although a whole-host backup might be expected to.
+type Skipped struct {
+	Kind       string   `json:"kind"`
+	Name       string   `json:"name"`
+	Reason     string   `json:"reason"`
+	Hint       string   `json:"hint,omitempty"`
+	Containers []string `json:"containers,omitempty"` // that use it
+}
+
+// UnsavedLayer is a container whose writable layer holds data that is not saved.
+type UnsavedLayer struct {
+	Container string `json:"container"`
+	Bytes     int64  `json:"bytes"`
+}
+
+// Failures returns the items that cannot be saved.
+func (p *CreatePlan) Failures() []PlannedItem {
+	var failed []PlannedItem
+	for _, it := range p.Items {
+		if it.Failure != "" {
+			failed = append(failed, it)
+		}
+	}
+	return failed
+}

@@ -1,0 +1,16 @@
+package backup
+
+// RestoreOptions is the whole input of PlanRestore beside the host and the repository.
+type RestoreOptions struct {
+	Spec     string   // SNAPSHOT[:KIND/NAME[//PATH]]
+	Host     string   // whose "latest"; "" is this host
+	Job      string   // of which job; "" is any
+	Only     []string // KIND/NAME or KIND, when Spec names a whole snapshot
+	ToVolume string   // restore one volume item into a new volume of this name
+	To       string   // restore below this folder, which must be absent or empty
+	InPlace  bool     // over existing plain local volumes, keeping the old data until CommitInPlace
+
+	Containers  bool // recreate networks and containers, not started
+	Start       bool // start the containers that ran when they were saved
+	AllowRMLoss bool // in place: stop --rm containers
+}

@@ -1,0 +1,50 @@
+package backup
+
+// VerifyOptions says what Verify looks at.
+type VerifyOptions struct {
+	Spec     string // "" is all snapshots, else one snapshot or item
+	ReadData bool   // read and decode every blob, not only ask whether it is there with the right size
+}
+
+// VerifyReport is the result of Verify.
+type VerifyReport struct {
+	Snapshots int           `json:"snapshots"`
+	Items     int           `json:"items"`
+	Blobs     int           `json:"blobs"`      // distinct
+	BytesRead int64         `json:"bytes_read"` // stored bytes
+	Files     int64         `json:"files"`
+	Damaged   []DamagedBlob `json:"damaged"`
+	Seconds   float64       `json:"seconds"`
+}
+
+// DamagedBlob is a blob that is missing or is not what it should be, and what it hits.
+type DamagedBlob struct {
+	Digest string `json:"digest"`
+	Reason string `json:"reason"`
+	Hits   []Hit  `json:"hits"`
+}
+
+// Hit is one item that a damaged blob belongs to.
+type Hit struct {
+	Snapshot string   `json:"snapshot"`
+	Item     string   `json:"item"`            // KIND/NAME
+	Files    []string `json:"files,omitempty"` // paths inside the item, at most MaxHitFiles
+	More     int      `json:"more,omitempty"`  // further files
+}
+
+// MaxHitFiles bounds the files that one Hit names.
+const MaxHitFiles = 100
+
+// Err is a *DamageError when something is damaged.
+func (r *VerifyReport) Err() error {
+	if len(r.Damaged) == 0 {
+		return nil
+	}
+	snapshots := map[string]bool{}
+	for _, d := range r.Damaged {
+		for _, h := range d.Hits {
+			snapshots[h.Snapshot] = true
+		}
+	}
+	return &DamageError{Blobs: len(r.Damaged), Snapshots: len(snapshots)}
+}
