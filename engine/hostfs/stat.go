@@ -28,11 +28,6 @@ func (s *Stat) IsRegular() bool { return s.Mode&unix.S_IFMT == unix.S_IFREG }
 // IsSymlink says whether it is a symbolic link.
 func (s *Stat) IsSymlink() bool { return s.Mode&unix.S_IFMT == unix.S_IFLNK }
 
-// sameFile says whether both describe one inode, seen through the same mount.
-func (s *Stat) sameFile(o *Stat) bool {
-	return s.Ino == o.Ino && s.Dev == o.Dev && s.MountID == o.MountID
-}
-
 // onOtherMount says whether s is mounted on its parent folder. A btrfs subvolume has a Dev of its own but is no mount.
 func (s *Stat) onOtherMount(parent *Stat) bool {
 	if s.MountID == 0 || parent.MountID == 0 {

@@ -1,0 +1,261 @@
+package hostfs
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// partSize is how many entries of a folder one task looks at: a larger folder is shared by the workers, and the
+	// stats of its end are not kept while its beginning is visited.
+	partSize = 4096
+	// maxKeptFDs bounds the folders that stay open for opening their subfolders.
+	maxKeptFDs = 256
+	direntSize = 128 << 10
+)
+
+// folder is a folder that was found and is to be read, or is being delivered.
+type folder struct {
+	parent *folder // nil for the root
+	path   string
+	st     Stat // as its parent's reading found it; once open, as it is
+
+	fd        int          // open while users > 0
+	users     atomic.Int32 // tasks that still need fd: own parts and unopened subfolders
+	viaParent bool         // is a user of its parent
+	kept      *keptFDs
+
+	names []dirent // of a folder in several parts
+	arena string
+}
+
+// keptFDs counts the folders that are kept open.
+type keptFDs struct{ n atomic.Int32 }
+
+// dirent is a name in a folder: arena[off:off+len], with a NUL after it.
+type dirent struct {
+	ino uint64
+	off uint32
+	len uint32
+}
+
+func (d dirent) name(arena string) string { return arena[d.off : d.off+d.len] }
+
+// release says that t no longer needs the descriptor it would have read from.
+func (t *task) release() {
+	switch {
+	case t.from > 0:
+		t.dir.leave()
+	case t.dir.viaParent:
+		t.dir.parent.leave()
+	}
+}
+
+func (f *folder) leave() {
+	if f.users.Add(-1) == 0 {
+		unix.Close(f.fd)
+		f.kept.n.Add(-1)
+	}
+}
+
+// reader is the scratch space of one goroutine.
+type reader struct {
+	buf   []byte
+	names []dirent
+	arena []byte
+	order []uint32
+	statx unix.Statx_t
+}
+
+// read does what t stands for.
+func (w *walker) read(r *reader, t *task) {
+	f := t.dir
+	if t.from > 0 {
+		w.look(r, t, f.names[t.from:t.to])
+		f.leave()
+		return
+	}
+	if !w.open(f) {
+		return
+	}
+	defer f.leave()
+	if err := r.list(f.fd); err != nil {
+		w.fail(f, fmt.Errorf("read folder: %w", err))
+	}
+	f.arena = string(r.arena)
+	slices.SortFunc(r.names, func(a, b dirent) int { return strings.Compare(a.name(f.arena), b.name(f.arena)) })
+	if len(r.names) > partSize {
+		f.names = slices.Clone(r.names)
+		t.split(len(r.names))
+	}
+	w.look(r, t, r.names[:min(partSize, len(r.names))])
+}
+
+// split makes the tasks for all but the first part of a folder of n names.
+func (t *task) split(n int) {
+	last := t
+	for from := partSize; from < n; from += partSize {
+		last.rest = &task{dir: t.dir, from: from, to: min(from+partSize, n)}
+		last = last.rest
+		t.dir.users.Add(1)
+	}
+}
+
+// open opens f for reading, and says whether there is something to read.
+func (w *walker) open(f *folder) bool {
+	var err error
+	switch {
+	case f.viaParent:
+		f.fd, err = openPieceNoatime(f.parent.fd, f.path[strings.LastIndexByte(f.path, '/')+1:])
+		f.parent.leave()
+	default:
+		f.fd, err = openBeneath(w.rootFD, f.path)
+	}
+	if err != nil {
+		w.fail(f, fmt.Errorf("open folder: %w", err))
+		return false
+	}
+	f.kept = &w.kept
+	f.kept.n.Add(1)
+	f.users.Store(1)
+	var empty byte
+	var st Stat
+	if err := statxAt(f.fd, &empty, new(unix.Statx_t), &st); err != nil {
+		w.fail(f, fmt.Errorf("stat folder: %w", err))
+		f.leave()
+		return false
+	}
+	// Something may have been mounted since the entry was read, by opening it even.
+	if f.parent != nil && st.onOtherMount(&f.st) && !w.enters(f.parent, f.path, &st) {
+		f.leave()
+		return false
+	}
+	f.st = st
+	return true
+}
+
+// list reads all names of a folder.
+func (r *reader) list(fd int) error {
+	if r.buf == nil {
+		r.buf = make([]byte, direntSize)
+	}
+	r.names, r.arena = r.names[:0], r.arena[:0]
+	for {
+		n, err := unix.Getdents(fd, r.buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+		r.parse(r.buf[:n])
+	}
+}
+
+// parse takes the records of getdents64 apart: inode, offset (8 bytes each), record length (2), type (1), name.
+func (r *reader) parse(buf []byte) {
+	const nameAt = 19
+	for len(buf) >= nameAt {
+		size := binary.NativeEndian.Uint16(buf[16:])
+		name := buf[nameAt:size]
+		end := 0
+		for name[end] != 0 {
+			end++
+		}
+		if s := name[:end]; string(s) != "." && string(s) != ".." {
+			r.names = append(r.names, dirent{binary.NativeEndian.Uint64(buf), uint32(len(r.arena)), uint32(end)})
+			r.arena = append(r.arena, name[:end+1]...)
+		}
+		buf = buf[size:]
+	}
+}
+
+// look stats the names, in the order of their inodes because that is how they lie on a disk, and fills in t's result.
+func (w *walker) look(r *reader, t *task, names []dirent) {
+	f := t.dir
+	all := make([]found, len(names))
+	r.order = r.order[:0]
+	for i := range names {
+		r.order = append(r.order, uint32(i))
+	}
+	slices.SortFunc(r.order, func(a, b uint32) int { return cmp.Compare(names[a].ino, names[b].ino) })
+	for n, i := range r.order {
+		if n%64 == 0 && w.queue.stopped.Load() {
+			return
+		}
+		name := names[i].name(f.arena)
+		if err := statxAt(f.fd, unsafe.StringData(name), &r.statx, &all[i].st); err != nil {
+			w.problem(join(f.path, name), fmt.Errorf("stat: %w", err))
+			continue
+		}
+		all[i].name = name
+	}
+	w.keep(t, all)
+}
+
+// keep puts what is wanted of all into t's result, with a task for each folder to go into.
+func (w *walker) keep(t *task, all []found) {
+	f, n := t.dir, 0
+	for i := range all {
+		e := &all[i]
+		if e.name == "" || w.options.Skip != nil && w.options.Skip(f.path, e.name, &e.st) {
+			continue
+		}
+		if n != i {
+			all[n] = *e
+		}
+		n++
+		if !e.st.IsDir() {
+			continue
+		}
+		if path := join(f.path, e.name); w.enters(f, path, &e.st) {
+			t.subs = append(t.subs, sub{n, &task{dir: &folder{parent: f, path: path, st: e.st, fd: -1}}})
+		}
+	}
+	clear(all[n:])
+	t.found = all[:n]
+	if w.kept.n.Load() > maxKeptFDs {
+		return
+	}
+	for _, s := range t.subs {
+		s.task.dir.viaParent = true
+	}
+	f.users.Add(int32(len(t.subs)))
+}
+
+func (w *walker) enters(parent *folder, path string, st *Stat) bool {
+	return !st.onOtherMount(&parent.st) || w.options.EnterMount != nil && w.options.EnterMount(path, st)
+}
+
+// fail notes that a folder could not be read.
+func (w *walker) fail(f *folder, err error) {
+	if f.parent == nil {
+		w.rootErr = err
+		return
+	}
+	w.problem(f.path, err)
+}
+
+func (w *walker) problem(path string, err error) {
+	if w.options.Problem != nil && !vanished(err) {
+		w.options.Problem(path, err)
+	}
+}
+
+// vanished says whether the error means that what was found is no longer there, or is something else now.
+func vanished(err error) bool {
+	for _, gone := range []error{unix.ENOENT, unix.ESTALE, unix.ENOTDIR, unix.ELOOP} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return false
+}
