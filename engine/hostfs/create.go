@@ -37,7 +37,7 @@ func (d *Dir) CreateFile(name string) (fd int, err error) {
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd = -1
 	err = d.make("create", name, func() error {
-		fd, err = retry(func() (int, error) { return unix.Openat(d.fd, name, flags, 0o600) })
+		fd, err = unix.Openat(d.fd, name, flags, 0o600)
 		return err
 	})
 	return fd, err

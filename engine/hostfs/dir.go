@@ -13,7 +13,8 @@ var ErrNotRegular = errors.New("not a regular file")
 
 // Dir is an open folder. Names given to its methods are single components; the last one is never followed.
 type Dir struct {
-	fd int
+	fd   int
+	proc int // the Root's
 }
 
 // FD is the open descriptor; it belongs to the Dir.
@@ -50,32 +51,32 @@ func (d *Dir) OpenRegular(name string) (fd int, st Stat, err error) {
 		return -1, st, err
 	}
 	// Opening a device can do harm by itself (a watchdog, a tape), so the inode is looked at before it is opened.
-	path, err := retry(func() (int, error) {
-		return unix.Openat(d.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	})
+	path, err := openat(d.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
 	if err != nil {
 		return -1, st, fmt.Errorf("open %q: %w", name, err)
 	}
-	defer unix.Close(path)
-	if st, err = StatFd(path); err != nil {
-		return -1, st, fmt.Errorf("stat %q: %w", name, err)
+	st, err = StatFd(path)
+	switch {
+	case err != nil:
+	case !st.IsRegular():
+		err = ErrNotRegular
+	default:
+		fd, err = d.reopen(path)
 	}
-	if !st.IsRegular() {
-		return -1, st, fmt.Errorf("open %q: %w", name, ErrNotRegular)
-	}
-	if fd, err = reopen(path); err != nil {
+	unix.Close(path)
+	if err != nil {
 		return -1, st, fmt.Errorf("open %q: %w", name, err)
 	}
 	return fd, st, nil
 }
 
 // reopen opens for reading what an O_PATH descriptor of a regular file refers to.
-func reopen(path int) (int, error) {
+func (d *Dir) reopen(path int) (int, error) {
 	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
-	proc := procPath(path, "")
-	fd, err := retry(func() (int, error) { return unix.Open(proc, flags|unix.O_NOATIME, 0) })
+	name := strconv.Itoa(path)
+	fd, err := openat(d.proc, name, flags|unix.O_NOATIME)
 	if err == unix.EPERM {
-		return retry(func() (int, error) { return unix.Open(proc, flags, 0) })
+		return openat(d.proc, name, flags)
 	}
 	return fd, err
 }

@@ -53,9 +53,7 @@ func (d *Dir) SetMeta(name string, m *Meta) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(d.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	})
+	fd, err := openat(d.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("open %q: %w", name, err)
 	}

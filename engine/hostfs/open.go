@@ -82,14 +82,19 @@ func openPieceNoatime(fd int, rel string) (int, error) {
 
 func openPiece(fd int, rel string, flags int) (int, error) {
 	if !strings.Contains(rel, "/") {
-		return retry(func() (int, error) { return unix.Openat(fd, rel, flags, 0) })
+		return openat(fd, rel, flags)
 	}
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: resolve}
-	got, err := retry(func() (int, error) { return unix.Openat2(fd, rel, &how) })
-	if err == unix.ENOSYS { // before Linux 5.6
-		return openSteps(fd, rel, flags)
+	for {
+		got, err := unix.Openat2(fd, rel, &how)
+		switch err {
+		case unix.EINTR, unix.EAGAIN: // by a signal, or something was renamed meanwhile
+			continue
+		case unix.ENOSYS: // before Linux 5.6
+			return openSteps(fd, rel, flags)
+		}
+		return got, err
 	}
-	return got, err
 }
 
 // openSteps does what openPiece does, one component after the other.
@@ -101,7 +106,7 @@ func openSteps(fd int, rel string, flags int) (int, error) {
 		if more {
 			step = unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 		}
-		next, err := retry(func() (int, error) { return unix.Openat(at, name, step, 0) })
+		next, err := openat(at, name, step)
 		_ = closeAfter(at, fd, nil)
 		if err != nil || !more {
 			return next, err
@@ -110,12 +115,12 @@ func openSteps(fd int, rel string, flags int) (int, error) {
 	}
 }
 
-// retry repeats an open that a signal interrupted, or that openat2 gave up because something was renamed meanwhile.
-func retry(open func() (int, error)) (int, error) {
+// openat opens what is there already.
+func openat(fd int, name string, flags int) (int, error) {
 	for {
-		fd, err := open()
-		if err != unix.EINTR && err != unix.EAGAIN {
-			return fd, err
+		got, err := unix.Openat(fd, name, flags, 0)
+		if err != unix.EINTR {
+			return got, err
 		}
 	}
 }

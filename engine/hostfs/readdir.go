@@ -83,7 +83,7 @@ func (w *walker) read(r *reader, t *task) {
 		f.leave()
 		return
 	}
-	if !w.open(f) {
+	if !w.open(r, f) {
 		return
 	}
 	defer f.leave()
@@ -110,7 +110,7 @@ func (t *task) split(n int) {
 }
 
 // open opens f for reading, and says whether there is something to read.
-func (w *walker) open(f *folder) bool {
+func (w *walker) open(r *reader, f *folder) bool {
 	var err error
 	switch {
 	case f.viaParent:
@@ -128,7 +128,7 @@ func (w *walker) open(f *folder) bool {
 	f.users.Store(1)
 	var empty byte
 	var st Stat
-	if err := statxAt(f.fd, &empty, new(unix.Statx_t), &st); err != nil {
+	if err := statxAt(f.fd, &empty, &r.statx, &st); err != nil {
 		w.fail(f, fmt.Errorf("stat folder: %w", err))
 		f.leave()
 		return false

@@ -10,16 +10,23 @@ import (
 type Root struct {
 	path string
 	fd   int
+	proc int // /proc/self/fd, through which an O_PATH descriptor is opened for reading
 }
 
-// OpenRoot opens the folder path; symlinks in path itself are followed. The caller closes the Root.
+// OpenRoot opens the folder path; symlinks in path itself are followed. The caller closes the Root, after the Dirs opened
+// from it.
 func OpenRoot(path string) (*Root, error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
-	fd, err := retry(func() (int, error) { return unix.Open(path, flags, 0) })
+	fd, err := openat(unix.AT_FDCWD, path, flags)
 	if err != nil {
 		return nil, fmt.Errorf("open folder %s: %w", path, err)
 	}
-	return &Root{path: path, fd: fd}, nil
+	proc, err := openProc()
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return &Root{path: path, fd: fd, proc: proc}, nil
 }
 
 // Path is the path that was given to OpenRoot.
@@ -28,8 +35,9 @@ func (r *Root) Path() string { return r.path }
 // FD is the open descriptor; it belongs to the Root.
 func (r *Root) FD() int { return r.fd }
 
-// Close closes the folder. Dirs opened from it stay open.
+// Close closes the folder.
 func (r *Root) Close() error {
+	unix.Close(r.proc)
 	if err := unix.Close(r.fd); err != nil {
 		return fmt.Errorf("close folder %s: %w", r.path, err)
 	}
@@ -64,5 +72,18 @@ func (r *Root) OpenDir(rel string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open folder %q in %s: %w", rel, r.path, err)
 	}
-	return &Dir{fd: fd}, nil
+	return &Dir{fd: fd, proc: r.proc}, nil
+}
+
+func openProc() (int, error) {
+	fd, err := unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open /proc/self/fd: %w", err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.PROC_SUPER_MAGIC {
+		unix.Close(fd)
+		return -1, fmt.Errorf("open /proc/self/fd: /proc is not mounted")
+	}
+	return fd, nil
 }
