@@ -1,0 +1,305 @@
+package chunk
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"davit/backup/repo"
+	"davit/engine/hostfs"
+)
+
+// unitsAhead bounds the units that wait between walk, workers and collector.
+const unitsAhead = 64
+
+// A pass is one reading of a tree.
+type pass struct {
+	saver   *Saver
+	root    *hostfs.Root
+	cache   *Cache
+	options SaveOptions
+	begin   hostfs.Timespec
+	trusted bool // the file system's times can be relied on
+	lost    map[string]struct{}
+	spool   *Spool // nil: chunks are stored at once
+
+	chunks  chan chunkJob
+	buffers chan []byte
+	found   Stats
+
+	mu       sync.Mutex
+	problems []Problem // of the walk
+	losing   []Problem // of primaries that could not be read
+	damaged  bool      // a catalog that the cache names cannot be read
+}
+
+// A chunkJob is a chunk of a big file that waits for a worker.
+type chunkJob struct {
+	unit *unit
+	buf  []byte
+	ref  *chunkRef
+}
+
+// begin writes out what is dirty below root and notes the time before it. A
+// store into a page that was dirty already moves no file time; after syncfs the
+// page is clean, and the next store marks the file.
+func (s *Saver) begin(root *hostfs.Root, cache *Cache, o SaveOptions, lost map[string]struct{}) (*pass, error) {
+	p := &pass{
+		saver: s, root: root, cache: cache, options: o, lost: lost,
+		begin: hostfs.TimespecOf(s.options.Now()),
+	}
+	if err := root.Syncfs(); err != nil {
+		return nil, fmt.Errorf("sync %s: %w", root.Path(), err)
+	}
+	_, trusted, err := root.FSType()
+	if err != nil {
+		return nil, err
+	}
+	p.trusted = trusted
+	workers := s.options.Workers
+	p.chunks = make(chan chunkJob, workers)
+	// Each worker holds up to two buffers, and each queued chunk one.
+	p.buffers = make(chan []byte, 2*workers+2)
+	for range cap(p.buffers) {
+		p.buffers <- nil
+	}
+	return p, nil
+}
+
+func (p *pass) release(buf []byte) {
+	if buf != nil {
+		p.buffers <- buf[:0]
+	}
+}
+
+func (p *pass) problem(problem Problem) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.problems = append(p.problems, problem)
+}
+
+// loseFiles moves the primaries that this pass could not read into lost, so that
+// the next pass gives their content to the next link.
+func (p *pass) loseFiles(lost map[string]struct{}) []Problem {
+	for _, problem := range p.losing {
+		lost[problem.Path] = struct{}{}
+	}
+	return p.losing
+}
+
+// plan walks the tree and gives every unit to keep, in order, and those that
+// must be read to jobs.
+func (p *pass) plan(ctx context.Context, jobs chan<- *unit, keep func(*unit) error) error {
+	planner := newPlanner(p.saver.options.Params, p.lost, func(u *unit) error {
+		p.resolve(u)
+		if u.cached == nil {
+			u.pending.Store(1)
+			select {
+			case jobs <- u:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		p.reportFound(u)
+		return keep(u)
+	})
+	err := planner.walk(ctx, p.root, p.options, p.problem)
+	p.found = planner.found
+	return err
+}
+
+func (p *pass) reportFound(u *unit) {
+	if progress := p.saver.options.Progress; progress != nil {
+		progress.Found(int64(len(u.members)), u.size())
+	}
+}
+
+func (u *unit) size() int64 {
+	var n int64
+	for i := range u.members {
+		if u.members[i].holdsContent() {
+			n += u.members[i].stat.Size
+		}
+	}
+	return n
+}
+
+// resolve asks the cache, and believes it only as far as the live index has
+// what it names.
+func (p *pass) resolve(u *unit) {
+	u.fingerprints(nil)
+	if p.options.ForceRead || !p.trusted {
+		return
+	}
+	store := p.saver.store
+	if u.big && !p.resolveBig(u) {
+		return
+	}
+	rec, ok := decodeRun(p.cache.get(u.runPrint))
+	if !ok {
+		return
+	}
+	blob, ok := store.Lookup(rec.id)
+	if !ok {
+		return
+	}
+	if _, ok := store.LookupBlob(rec.catalog); !ok {
+		return
+	}
+	u.cached, u.run, u.entries, u.trusted = rec, &chunkRef{blob: blob}, rec.entries, true
+	close(u.ready)
+}
+
+func (p *pass) resolveBig(u *unit) bool {
+	rec, ok := decodeBig(p.cache.get(u.bigPrint))
+	if !ok {
+		return false
+	}
+	chunks := make([]*chunkRef, len(rec.ids))
+	for i, id := range rec.ids {
+		blob, ok := p.saver.store.Lookup(id)
+		if !ok {
+			return false
+		}
+		chunks[i] = &chunkRef{blob: blob}
+	}
+	u.chunks, u.bigFile = chunks, *rec
+	return true
+}
+
+// stream runs walk, workers and collector side by side.
+func (p *pass) stream(ctx context.Context) (*Result, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	jobs := make(chan *unit, unitsAhead)
+	units := make(chan *unit, unitsAhead)
+	group.Go(func() error {
+		defer close(jobs)
+		defer close(units)
+		return p.plan(ctx, jobs, func(u *unit) error {
+			select {
+			case units <- u:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	})
+	p.startWorkers(ctx, group, jobs)
+	var result *Result
+	group.Go(func() error {
+		c, err := p.newCollector()
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		for u := range units {
+			if err := c.add(ctx, u); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		result, err = c.finish(ctx)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// startWorkers starts the workers; they end when jobs is closed and no worker
+// can hand out chunks any more.
+func (p *pass) startWorkers(ctx context.Context, group *errgroup.Group, jobs <-chan *unit) {
+	var reading atomic.Int32
+	reading.Store(int32(p.saver.options.Workers))
+	allRead := make(chan struct{})
+	for range p.saver.options.Workers {
+		group.Go(func() error {
+			w, err := p.newWorker()
+			if err != nil {
+				return err
+			}
+			defer w.close()
+			if err := w.readUnits(ctx, jobs); err != nil {
+				return err
+			}
+			if reading.Add(-1) == 0 {
+				close(allRead)
+			}
+			return w.storeRest(ctx, allRead)
+		})
+	}
+}
+
+// readUnits reads units until there are no more; chunks of big files that
+// other workers hand out go first, since they hold buffers.
+func (w *worker) readUnits(ctx context.Context, jobs <-chan *unit) error {
+	for {
+		select {
+		case job := <-w.pass.chunks:
+			if err := w.storeJob(ctx, job); err != nil {
+				return err
+			}
+			continue
+		default:
+		}
+		select {
+		case job := <-w.pass.chunks:
+			if err := w.storeJob(ctx, job); err != nil {
+				return err
+			}
+		case u, ok := <-jobs:
+			if !ok {
+				return nil
+			}
+			if err := w.readUnit(ctx, u); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// storeRest stores what workers that still read hand out.
+func (w *worker) storeRest(ctx context.Context, allRead <-chan struct{}) error {
+	for {
+		select {
+		case job := <-w.pass.chunks:
+			if err := w.storeJob(ctx, job); err != nil {
+				return err
+			}
+			continue
+		default:
+		}
+		select {
+		case job := <-w.pass.chunks:
+			if err := w.storeJob(ctx, job); err != nil {
+				return err
+			}
+		case <-allRead:
+			if len(w.pass.chunks) == 0 {
+				return nil
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// trailer is the end of every stream: two zero blocks.
+func trailer() []byte { return make([]byte, 2*blockSize) }
+
+// first64 is the beginning of an id as a number.
+func first64(id repo.ID) uint64 {
+	var n uint64
+	for _, b := range id[:8] {
+		n = n<<8 | uint64(b)
+	}
+	return n
+}

@@ -1,0 +1,214 @@
+package chunk
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"davit/engine/hostfs"
+)
+
+// readAttempts is how often a file that changes while it is read is tried.
+const readAttempts = 3
+
+// source is an open regular file and what the kernel says of it.
+type source struct {
+	fd       int
+	stat     hostfs.Stat
+	xattrs   []hostfs.Xattr
+	segments []hostfs.Segment // nil for a dense file
+}
+
+func (w *worker) openSource(m *member) (*source, error) {
+	dir, err := w.open(m.folder())
+	if err != nil {
+		return nil, err
+	}
+	fd, st, err := dir.OpenRegular(m.name())
+	if err != nil {
+		return nil, err
+	}
+	s := &source{fd: fd, stat: st}
+	if s.xattrs, err = hostfs.FdXattrs(fd); err == nil {
+		err = s.findHoles()
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) close() { _ = unix.Close(s.fd) } // read-only
+
+// findHoles asks for the data map only where fewer blocks than the size needs
+// are allocated; most files cost no system call.
+func (s *source) findHoles() error {
+	const page = 4096
+	if s.stat.Size <= page || s.stat.Blocks*512 >= s.stat.Size {
+		return nil
+	}
+	segments, err := hostfs.DataSegments(s.fd, s.stat.Size)
+	if err != nil {
+		return err
+	}
+	if !isDense(segments, s.stat.Size) {
+		s.segments = limitSegments(segments)
+		if s.segments == nil {
+			s.segments = []hostfs.Segment{}
+		}
+	}
+	return nil
+}
+
+// refresh looks at the file again before it is read once more.
+func (s *source) refresh() error {
+	st, err := hostfs.StatFd(s.fd)
+	if err != nil {
+		return err
+	}
+	s.stat, s.segments = st, nil
+	return s.findHoles()
+}
+
+// changed tells whether the file was written since it was opened.
+func (s *source) changed() (bool, error) {
+	now, err := hostfs.StatFd(s.fd)
+	if err != nil {
+		return false, err
+	}
+	return now.Size != s.stat.Size || now.Mtime != s.stat.Mtime || now.Ctime != s.stat.Ctime, nil
+}
+
+// addFile appends a small file. One that changes meanwhile is read again, and
+// reported when it does not come to rest: its entry then holds what was read.
+func (w *worker) addFile(u *unit, m *member) error {
+	at, linesAt, entries := len(w.plain), len(w.lines), u.entries
+	for attempt := 1; ; attempt++ {
+		w.plain, w.lines, u.entries = w.plain[:at], w.lines[:linesAt], entries
+		changed, err := w.addFileOnce(u, m)
+		if err != nil {
+			w.plain, w.lines, u.entries = w.plain[:at], w.lines[:linesAt], entries
+			return err
+		}
+		if !changed {
+			return nil
+		}
+		if attempt == readAttempts || w.pass.options.Warm {
+			u.problems = append(u.problems, Problem{Path: m.path, Kind: Changed, Reason: "written while it was read"})
+			return nil
+		}
+	}
+}
+
+func (w *worker) addFileOnce(u *unit, m *member) (changed bool, err error) {
+	s, err := w.openSource(m)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	h := w.header(m, &s.stat, s.xattrs)
+	e := &Entry{Kind: KindFile, Size: s.stat.Size, Offset: int64(len(w.plain))}
+	short := false
+	if s.segments == nil {
+		short, err = w.appendDense(h, e, s)
+	} else {
+		short, err = w.appendSparse(h, e, s)
+	}
+	if err != nil {
+		return false, err
+	}
+	w.addLine(u, h, e)
+	u.read += h.size
+	if changed, err = s.changed(); err != nil {
+		return false, err
+	}
+	m.stat = s.stat
+	return changed || short, nil
+}
+
+// appendDense reads the content straight behind its header. The entry gets the
+// size that was read; short tells that it is not the size of the file.
+func (w *worker) appendDense(h *header, e *Entry, s *source) (short bool, err error) {
+	size := min(s.stat.Size, 2*bigFile)
+	h.size = size
+	w.plain = h.append(w.plain)
+	e.Data = int64(len(w.plain))
+	w.plain = slices.Grow(w.plain, int(size)+1+blockSize)
+	n, err := readFull(s.fd, w.plain[e.Data:e.Data+size+1])
+	if err != nil {
+		return false, err
+	}
+	n = min(n, int(size))
+	if int64(n) != h.size {
+		h.size = int64(n)
+		setSize(w.plain[:e.Data], h.size)
+	}
+	e.Size = h.size
+	w.plain = appendZeros(w.plain[:int(e.Data)+n], padding(h.size))
+	return h.size != s.stat.Size, nil
+}
+
+func (w *worker) appendSparse(h *header, e *Entry, s *source) (short bool, err error) {
+	h.sparse, h.real, h.size = s.segments, s.stat.Size, contentSize(s.segments)
+	e.Sparse = true
+	if h.size > 2*bigFile {
+		h.sparse, h.size, short = []hostfs.Segment{}, 0, true
+	}
+	w.plain = h.append(w.plain)
+	e.Data = int64(len(w.plain))
+	w.plain = slices.Grow(w.plain, int(h.size)+blockSize)
+	for _, seg := range h.sparse {
+		at := len(w.plain)
+		w.plain = w.plain[:at+int(seg.Len)]
+		n, err := preadFull(s.fd, w.plain[at:], seg.Off)
+		if err != nil {
+			return false, err
+		}
+		clear(w.plain[at+n:])
+		short = short || int64(n) != seg.Len
+	}
+	w.plain = appendZeros(w.plain, padding(h.size))
+	return short, nil
+}
+
+// readFull reads until buf is full or the file ends; on a local file system the
+// second read that would say so is not needed.
+func readFull(fd int, buf []byte) (int, error) {
+	total := 0
+	for total < len(buf) {
+		n, err := unix.Read(fd, buf[total:])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return total, err
+		}
+		if n == 0 {
+			break
+		}
+		total += n
+		if total == len(buf)-1 {
+			break
+		}
+	}
+	return total, nil
+}
+
+func preadFull(fd int, buf []byte, off int64) (int, error) {
+	total := 0
+	for total < len(buf) {
+		n, err := unix.Pread(fd, buf[total:], off+int64(total))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return total, err
+		}
+		if n == 0 {
+			break
+		}
+		total += n
+	}
+	return total, nil
+}
