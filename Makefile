@@ -7,9 +7,9 @@ GO      ?= go
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-# A source archive has no git; the version is then "devel".
+# A source archive has no git; the version is then "dev".
 GIT     := git -c safe.directory='*'
-VERSION ?= $(shell $(GIT) describe --tags --match 'v*' 2> /dev/null || echo devel)
+VERSION ?= $(shell $(GIT) describe --tags --match 'v*' 2> /dev/null || echo dev)
 COMMIT  ?= $(shell $(GIT) describe --always --dirty --exclude '*' --abbrev=12 2> /dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 

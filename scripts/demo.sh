@@ -5,9 +5,9 @@
 #
 #   make demo            (or scripts/demo.sh, with ./davit built; as root)
 #
-# No engine that is already on the machine is touched. A dockerd of its own runs in a
-# temporary folder and in namespaces of its own (network, mounts, processes); whatever
-# ends the demo, Ctrl-C included, ends those, and with them every process and mount.
+# No engine that is already on the machine is touched: a dockerd of its own runs in a
+# temporary folder and in namespaces of its own, and nothing of it is left in the end, also
+# on failure and Ctrl-C (see private.sh).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 readonly here
@@ -18,82 +18,12 @@ die() {
 	exit 1
 }
 
-# ---- outside: a folder, the namespaces, and the cleaning up ----
-
-outer() {
-	[ "$(id -u)" = 0 ] || die 'needs root, to start a Docker engine of its own'
-	[ -x "$here/../davit" ] || die 'no ./davit: run make build'
-	local inner='' dir
-	dir=$(mktemp -d -t davit-demo.XXXXXX)
-	# shellcheck disable=SC2064  # the folder of now
-	trap "clean_up '$dir'" EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
-	local engine
-	engine=$("$here/engines.sh" path)
-	# In the background, so that a signal to this shell is seen at once.
-	PATH="$engine:$PATH" unshare --mount --net --ipc --pid --fork --kill-child --mount-proc \
-		--propagation private -- bash "$0" --inside "$dir" < /dev/null &
-	inner=$!
-	echo "$inner" > "$dir/pid"
-	wait "$inner"
-}
-
-# clean_up runs on every way out. Killing unshare kills the first process of the
-# namespace, and the kernel the rest.
-clean_up() {
-	local dir=$1 pid i
-	trap '' INT TERM HUP
-	pid=$(cat "$dir/pid" 2> /dev/null || true)
-	if [ -n "$pid" ] && kill -KILL "$pid" 2> /dev/null; then
-		wait "$pid" 2> /dev/null || true
-	fi
-	for ((i = 0; i < 100; i++)); do
-		remove_cgroups "/davit-demo-${dir##*.}" && rm -rf --one-file-system "$dir" 2> /dev/null && return
-		sleep 0.1 # the kernel is still ending the namespace
-	done
-	printf 'demo: could not remove %s\n' "$dir" >&2
-}
-
-remove_cgroups() {
-	local c
-	for c in "/sys/fs/cgroup$1" /sys/fs/cgroup/*"$1"; do
-		if [ -d "$c" ]; then find "$c" -depth -type d -exec rmdir {} + 2> /dev/null || return 1; fi
-	done
-}
-
-# ---- inside the namespaces ----
-
-# private_places puts empty folders over those that dockerd, containerd and davit use
-# besides their own, so that nothing of the machine is read or written there.
-private_places() {
-	local p
-	mount -t tmpfs tmpfs /run
-	mkdir -p /run/lock
-	for p in /etc/docker /var/lib/davit /var/cache/davit /etc/davit; do
-		if [ -d "$p" ]; then mount -t tmpfs tmpfs "$p"; fi
-	done
-	ip link set lo up
-}
-
-# data_disk makes $dir/disk, a folder on ext4, xfs or btrfs: overlay2 does not work on
-# an overlay file system, which /tmp is in many containers.
-data_disk() {
-	mkdir "$dir/disk"
-	case $(stat -f -c %T "$dir") in
-		ext2/ext3 | xfs | btrfs) return ;;
-	esac
-	truncate -s 2G "$dir/disk.img"
-	mkfs.ext4 -q -F "$dir/disk.img"
-	mount -o loop "$dir/disk.img" "$dir/disk"
-}
-
 start_engine() {
-	local d=$dir/disk/engine i
+	local d=$dir/engine i
 	mkdir "$d"
 	echo '{}' > "$d/daemon.json"
 	dockerd --config-file "$d/daemon.json" --data-root "$d/data" --exec-root "$d/exec" --pidfile "$d/pid" \
-		--host "unix://$d/sock" --cgroup-parent "/davit-demo-${dir##*.}" --exec-opt native.cgroupdriver=cgroupfs \
+		--host "unix://$d/sock" --cgroup-parent "$PRIVATE_CGROUP" --exec-opt native.cgroupdriver=cgroupfs \
 		> "$d/log" 2>&1 &
 	export DOCKER_HOST=unix://$d/sock
 	for ((i = 0; i < 300; i++)); do
@@ -106,7 +36,7 @@ start_engine() {
 
 # image builds demo:1 out of the machine's busybox; no registry is asked.
 image() {
-	local ctx=$dir/disk/context bb lib
+	local ctx=$dir/context bb lib
 	bb=$(command -v busybox)
 	mkdir -p "$ctx/bin"
 	cp "$bb" "$ctx/bin/busybox"
@@ -144,7 +74,7 @@ start_container() {
 	docker volume create --label tier=gold notes > /dev/null
 	docker run -d --name web --hostname web --network none --restart unless-stopped \
 		--env COLOR=navy --label role=demo --memory 64m \
-		-v notes:/data -v "$dir/disk/site:/site" demo:1 sh -c "$(writer)" > /dev/null
+		-v notes:/data -v "$dir/site:/site" demo:1 sh -c "$(writer)" > /dev/null
 	for ((i = 0; i < 300; i++)); do
 		if docker logs web 2>&1 | grep -q written; then return; fi
 		sleep 0.1
@@ -168,9 +98,9 @@ container() {
 }
 describe() { # $1: folder for the descriptions
 	mkdir "$1"
-	files "$dir/disk/engine/data/volumes/notes/_data" > "$1/volume notes: every file"
+	files "$dir/engine/data/volumes/notes/_data" > "$1/volume notes: every file"
 	docker volume inspect -f '{{.Driver}} {{json .Options}} {{json .Labels}}' notes > "$1/volume notes: driver, options, labels"
-	files "$dir/disk/site" > "$1/bind mount: every file"
+	files "$dir/site" > "$1/bind mount: every file"
 	docker image inspect -f '{{.Id}} {{.RepoTags}}' demo:1 > "$1/image demo:1: id and tags"
 	container > "$1/container web: definition"
 }
@@ -178,13 +108,13 @@ describe() { # $1: folder for the descriptions
 # run_davit shows a davit command and runs it.
 run_davit() {
 	printf '\n$ davit'
-	printf ' %s' "${@/#"$dir/disk"/\$DEMO}"
+	printf ' %s' "${@/#"$dir"/\$DEMO}"
 	printf '\n'
 	"$here/../davit" "$@"
 }
 
 backup() {
-	export DAVIT_REPO=$dir/disk/repo
+	export DAVIT_REPO=$dir/repo
 	run_davit backup init --repo "$DAVIT_REPO"
 	run_davit backup create --repo "$DAVIT_REPO"
 	run_davit backup ls --repo "$DAVIT_REPO"
@@ -194,7 +124,7 @@ destroy() {
 	docker rm -f web > /dev/null
 	docker volume rm notes > /dev/null
 	docker rmi -f demo:1 > /dev/null
-	rm -rf "$dir/disk/site"
+	rm -rf "$dir/site"
 	[ -z "$(docker ps -aq)$(docker volume ls -q)$(docker images -aq)" ] || die 'something is left on the engine'
 	echo 'container web, volume notes, image demo:1 and the folder of the bind mount are gone'
 }
@@ -218,13 +148,11 @@ compare() {
 }
 
 inside() {
-	dir=$1
-	private_places
-	data_disk
+	dir=$PRIVATE/disk
 	say 'a private Docker engine'
 	start_engine
 	docker version --format 'engine {{.Server.Version}}, API {{.Server.APIVersion}}'
-	echo "its folder, DEMO below: $dir/disk"
+	echo "its folder, DEMO below: $dir"
 	image
 	start_container
 	docker ps --format 'running: {{.Names}} ({{.Image}}), mounts {{.Mounts}}'
@@ -246,7 +174,13 @@ inside() {
 }
 
 case ${1:-} in
-	'') outer ;;
-	--inside) inside "$2" ;;
+	'')
+		[ -x "$here/../davit" ] || die 'no ./davit: run make build'
+		[ "$(id -u)" = 0 ] || die 'needs root, to start a Docker engine of its own'
+		engine=$("$here/engines.sh" any)
+		export PATH="$engine:$PATH"
+		exec "$here/private.sh" davit-demo "$0" --inside
+		;;
+	--inside) inside ;;
 	*) die "unknown argument $1" ;;
 esac
