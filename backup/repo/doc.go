@@ -1,2 +1,123 @@
-// Package repo is the repository: an OCI image layout that holds snapshots.
+// Package repo is the repository: a folder that holds snapshots, and is an OCI
+// image layout 1.0. It knows nothing of file trees or engines: it stores blobs,
+// makes snapshots of them, and finds both again.
+//
+// # Words
+//
+// A blob is a file named by the SHA-256 digest of its bytes. A chunk is a blob
+// that holds an encoding (a zstd frame) of some content; the content's own
+// SHA-256 is its id, and deduplication asks for ids. A raw blob is stored as it
+// is: a manifest, a catalog, an image layer; its id is its digest. A snapshot is
+// one run's complete, immutable result and consists of items: a volume, a
+// folder, an image, a definition. A part is a manifest of up to 450 chunks.
+//
+// # Guarantees
+//
+//   - A run that is cut at any point leaves the repository valid, and what it
+//     wrote up to its last Sync is used by the next.
+//   - A ref is written only after everything below it is durable.
+//   - Several processes and hosts may write at the same time. The write lock
+//     covers index.json and the merging of index files, nothing else.
+//   - Whatever is read is bounded and checked against its digest: what a hostile
+//     or damaged repository yields is an error, a *DamagedError where a blob is
+//     to blame.
+//   - Folders have mode 0700, files 0600.
+//
+// # Format 1
+//
+// JSON documents are UTF-8; times are RFC 3339 in UTC; hexadecimal digits are
+// lower case.
+//
+//	oci-layout, index.json          OCI image layout 1.0
+//	blobs/sha256/<digest>           all blobs
+//	davit/config.json               the parameters below; written last by Init
+//	davit/refs/<snapshot>.json      one for each snapshot: what exists
+//	davit/index/<run>-<n>.idx       id -> blob
+//	davit/sessions/<uuid>.json      who is writing
+//	davit/locks/write.lock          flock'ed by its holder, who writes his host, pid and since
+//	davit/gc, davit/keys            for the removal of blobs, and for keys
+//
+// Names that begin with a dot are temporary files. A temporary blob is called
+// .tmp-<session>-<n> and belongs to that session.
+//
+// The config is {version, id, chunker: {runTarget, cdcMin, cdcAvg, cdcMax}}. A
+// reader refuses a version it does not know, and in version 1 a key it does
+// not know. The id is 32 random digits; the lengths are in bytes.
+//
+// A ref is {version, id, host, job, time, digest, size, sequence, previous,
+// gcSeen}. Its id is the snapshot's, 16 random digits, and the file's name;
+// digest and size are of the snapshot's index blob. The sequence is one more
+// than the highest of that host, previous the id of the snapshot that had it.
+// Readers leave keys alone that they do not know.
+//
+// A snapshot is an OCI image index of artifactType
+// application/vnd.davit.snapshot.v1 with the annotations davit.snapshot (its
+// id), davit.host, davit.time, davit.job, davit.consistency, davit.engine (the
+// engine's version), davit.version, davit.complete ("true" or "false") and
+// davit.summary.<name>. Its manifests are the items, each annotated with
+// davit.kind, davit.name and org.opencontainers.image.ref.name, which is
+// <kind>/<name>. A byte of a name other than a letter, a digit or one of
+// -._:@/+ is written as % and two upper-case hexadecimal digits. An image may
+// have davit.tags, its tags separated by spaces.
+//
+// An item that is a file tree is an OCI image index of artifactType
+// application/vnd.davit.tree.v1, whose manifests are the parts in order. An index
+// of more than 4,000 descriptors, or of more than 3 MiB of them, is cut into
+// indexes of artifactType application/vnd.davit.nested.v1, up to four levels in all.
+//
+// A part is an OCI image manifest of artifactType
+// application/vnd.davit.part.v1. Its config, of type
+// application/vnd.davit.catalog.v1+ndjson+zstd, is the list of the files in it.
+// Its layers, of type application/vnd.oci.image.layer.v1.tar+zstd, are the
+// chunks, annotated with davit.id and davit.len: the id and the length of the
+// plain content. All chunks of all parts in order, each an independent zstd
+// frame, are one .tar.zst.
+//
+// An item that is an image is the image's own manifest or index.
+//
+// An index file has a header of 32 bytes ("davitidx", version 1 and record
+// length 80 as 4 bytes each, a sequence number of 8 bytes that is higher in later
+// files, 8 zero bytes), then records in strictly ascending order (id 32 bytes,
+// digest 32, plain length 8, stored length 8), then the SHA-256 of all before
+// it. Numbers are big-endian. Records of several files, and of one id, add up. A
+// blob exists only if a record says so: a file that none does may be what a
+// power cut left, and is written again. All records can be had from the
+// manifests, and a damaged index file costs time, not data.
+//
+// index.json is regenerated from the refs after each commit and is never read
+// here. Its names are unique: <snapshot>, <snapshot>/<kind>/<name>, and
+// <kind>/<name> for the newest complete snapshot that holds the item (where
+// none is complete, the newest), and an image's tags likewise.
+//
+// # The order of a run
+//
+// Session file; chunks, parts, items, snapshot index; syncfs; index file; ref
+// (fsync, rename, fsync of the folder); index.json under the lock. Sync does
+// syncfs and the index file every 60 seconds or 512 MiB, so that an interrupted
+// run is resumed from there. A blob's file is never replaced by one that is not
+// durable.
+//
+// # Restoring without davit
+//
+// These lines restore a file tree with sh, jq, zstd and GNU tar. They run in
+// the repository's folder; $1 is a name of index.json, such as volume/pgdata or
+// 0123456789abcdef/volume/pgdata, $2 an existing folder. (RestoreLines has the
+// same lines; a test runs them.)
+//
+//	file() { echo "blobs/$1" | tr : /; }
+//	chunks() {
+//		jq -r '(.manifests[]? | "below " + .digest), (.layers[]? | "chunk " + .digest)' "$(file "$1")" |
+//		while read -r what digest; do
+//			if [ "$what" = chunk ]; then file "$digest"; else chunks "$digest"; fi
+//		done
+//	}
+//	item=$(jq -er --arg name "$1" '.manifests[] |
+//		select(.annotations["org.opencontainers.image.ref.name"] == $name) | .digest' index.json) || exit
+//	chunks "$item" | xargs cat | zstd -dqc |
+//		tar -x -p --numeric-owner --same-owner --acls --xattrs --xattrs-include='*' -C "$2" -f -
+//
+// An image is read in place: skopeo copy oci:REPO:NAME docker-daemon:NAME. That
+// every blob is what its name says, this checks:
+//
+//	cd blobs/sha256 && ls | sed 's/.*/&  &/' | sha256sum -c --quiet
 package repo

@@ -1,0 +1,104 @@
+package repo
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+)
+
+// BlobWriter writes one big blob, such as an image layer, piece by piece. It
+// is not for concurrent use; one session may have several.
+type BlobWriter struct {
+	ctx     context.Context // of NewBlob: io.Writer has no room for one
+	session *Session
+	temp    string
+	file    *os.File // nil after Commit or Abort
+	sum     hash.Hash
+	size    int64
+	hinted  int64 // up to here writeback was asked for
+}
+
+var _ io.Writer = (*BlobWriter)(nil)
+
+// NewBlob begins a blob. The caller ends with Commit or Abort; Abort after
+// Commit does nothing. When ctx is done, Write and Commit return its error.
+func (s *Session) NewBlob(ctx context.Context) (*BlobWriter, error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, fmt.Errorf("begin blob: %w", err)
+	}
+	temp := s.tempName()
+	file, err := createAt(s.repo.blobs, temp)
+	if err != nil {
+		return nil, fmt.Errorf("begin blob: %w", err)
+	}
+	return &BlobWriter{ctx: ctx, session: s, temp: temp, file: file, sum: sha256.New()}, nil
+}
+
+// Write appends to the blob.
+func (w *BlobWriter) Write(p []byte) (int, error) {
+	if err := w.usable(); err != nil {
+		return 0, fmt.Errorf("write blob: %w", err)
+	}
+	n, err := w.file.Write(p)
+	w.sum.Write(p[:n])
+	w.size += int64(n)
+	if w.size-w.hinted >= 8*mib {
+		startWriteback(w.file, w.hinted, w.size-w.hinted)
+		w.hinted = w.size
+	}
+	if err != nil {
+		return n, fmt.Errorf("write blob: %w", err)
+	}
+	return n, nil
+}
+
+// Digest is that of the bytes written so far.
+func (w *BlobWriter) Digest() Digest { return Digest(w.sum.Sum(nil)) }
+
+// Commit gives the blob its name and makes it known as the content id, whose
+// plain bytes are plainLen long. For bytes stored as they are, id is the
+// digest: ID(w.Digest()). When the live index has that content already, in the
+// same form, the bytes written are thrown away and the blob that exists is
+// returned.
+func (w *BlobWriter) Commit(id ID, plainLen int64) (Blob, error) {
+	defer w.Abort()
+	if err := w.usable(); err != nil {
+		return Blob{}, fmt.Errorf("commit blob: %w", err)
+	}
+	b := Blob{ID: id, Digest: w.Digest(), Len: plainLen, Stored: w.size}
+	if have, ok := w.session.repo.index.Lookup(id, keyOf(b).form()); ok {
+		return have, nil
+	}
+	startWriteback(w.file, w.hinted, w.size-w.hinted)
+	err := w.file.Close()
+	w.file = nil
+	if err != nil {
+		return Blob{}, errors.Join(fmt.Errorf("commit blob: %w", err), removeAt(w.session.repo.blobs, w.temp))
+	}
+	if b, err = w.session.publish(w.temp, b); err != nil {
+		return Blob{}, fmt.Errorf("commit blob %s: %w", b.Digest, err)
+	}
+	return b, nil
+}
+
+// Abort throws the bytes away. A file that cannot be removed is left to the
+// next Begin.
+func (w *BlobWriter) Abort() {
+	if w.file == nil {
+		return
+	}
+	_ = w.file.Close()
+	_ = removeAt(w.session.repo.blobs, w.temp)
+	w.file = nil
+}
+
+func (w *BlobWriter) usable() error {
+	if w.file == nil {
+		return ErrClosed
+	}
+	return w.session.usable(w.ctx)
+}

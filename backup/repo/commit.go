@@ -1,0 +1,104 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Commit makes a snapshot of what was put. Empty ID, Time, Host and Job are
+// filled in, the items' blobs must be in the live index. In this order: the
+// snapshot index is put, all blobs become durable, the index file is written,
+// then the ref, which makes the snapshot exist, and at last index.json.
+//
+// When only index.json could not be written the snapshot exists: it is returned
+// together with the error, and the next Commit makes up for it. On any other
+// error the snapshot returned is empty and there is none.
+func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
+	if err := s.complete(&snap); err != nil {
+		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
+	}
+	w := indexWriter{store: s, maxChildren: maxChildren}
+	if err := putSnapshot(ctx, w, &snap); err != nil {
+		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
+	}
+	if err := s.Sync(ctx); err != nil {
+		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
+	}
+	if err := s.repo.putRef(snap); err != nil {
+		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
+	}
+	// From here on the snapshot exists; being cancelled does not change that.
+	if err := s.repo.WriteIndexJSON(context.WithoutCancel(ctx)); err != nil {
+		return snap, fmt.Errorf("snapshot %s is saved: %w", snap.ID, err)
+	}
+	return snap, nil
+}
+
+func (s *Session) complete(snap *Snapshot) (err error) {
+	if snap.ID == "" {
+		if snap.ID, err = s.repo.random(snapshotIDLen); err != nil {
+			return err
+		}
+	}
+	if !isSnapshotID(snap.ID) {
+		return fmt.Errorf("snapshot id %q is not %d hexadecimal digits", snap.ID, 2*snapshotIDLen)
+	}
+	if snap.Time.IsZero() {
+		snap.Time = s.repo.opt.Now()
+	}
+	snap.Time = snap.Time.UTC().Round(0)
+	if snap.Host == "" {
+		snap.Host = s.host
+	}
+	if snap.Job == "" {
+		snap.Job = s.job
+	}
+	snap.Host = strings.ToValidUTF8(snap.Host, "\uFFFD")
+	snap.Job = strings.ToValidUTF8(snap.Job, "\uFFFD")
+	return s.checkItems(snap.Items)
+}
+
+func (s *Session) checkItems(items []Item) error {
+	seen := make(map[string]bool, len(items))
+	for _, item := range items {
+		if err := checkItem(item); err != nil {
+			return err
+		}
+		name := itemRef(item)
+		if seen[name] {
+			return fmt.Errorf("item %s is there twice", name)
+		}
+		seen[name] = true
+		d, err := ParseDigest(item.Desc.Digest.String())
+		if err != nil {
+			return fmt.Errorf("item %s: %w", name, err)
+		}
+		if b, ok := s.repo.LookupBlob(d); !ok || b.Stored != item.Desc.Size {
+			return fmt.Errorf("item %s: %w", name, &DamagedError{Digest: d, Reason: "was not put in this repository"})
+		}
+	}
+	return nil
+}
+
+// WriteIndexJSON regenerates index.json from the refs. It waits up to a minute
+// for others who do the same. Snapshots that cannot be read are left out.
+func (r *Repository) WriteIndexJSON(ctx context.Context) error {
+	if r.opt.ReadOnly {
+		return fmt.Errorf("write index.json: %w", ErrReadOnly)
+	}
+	lock, err := r.waitWriteLock(ctx)
+	if err != nil {
+		return fmt.Errorf("write index.json: %w", err)
+	}
+	defer lock.Release()
+	snaps, err := r.Snapshots(ctx)
+	if unreadable := (*UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
+		return fmt.Errorf("write index.json: %w", err)
+	}
+	if err := r.writeIndexJSON(snaps); err != nil {
+		return fmt.Errorf("write index.json: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// form says which of the blobs that share an id is wanted.
+type form int
+
+const (
+	anyForm     form = iota // an encoded one rather than a raw one
+	encodedForm             // not a raw one
+	rawForm
+)
+
+func (f form) accepts(b Blob) bool {
+	return f == anyForm || b.Raw() == (f == rawForm)
+}
+
+// IndexProblem is an index file that was left out.
+type IndexProblem struct {
+	File string
+	Err  error
+}
+
+// liveIndex knows the blobs that exist: those of the index files, and those
+// this process has put but not yet flushed.
+type liveIndex struct {
+	dir     string
+	refresh sync.Mutex // one Refresh at a time
+
+	mu       sync.RWMutex // guards what follows
+	files    []*indexFile
+	table    postings
+	problems map[string]error
+	fresh    map[writeKey]Blob // put since the last flush began
+	flushing map[writeKey]Blob // being written to an index file
+}
+
+// writeKey names what a blob must be unique in: its content and its form.
+type writeKey struct {
+	id  ID
+	raw bool
+}
+
+func keyOf(b Blob) writeKey { return writeKey{id: b.ID, raw: b.Raw()} }
+
+func (k writeKey) form() form {
+	if k.raw {
+		return rawForm
+	}
+	return encodedForm
+}
+
+func newLiveIndex(dir string) *liveIndex {
+	return &liveIndex{dir: dir, problems: make(map[string]error), fresh: make(map[writeKey]Blob)}
+}
+
+// Lookup finds the newest blob of an id in the form wanted.
+func (x *liveIndex) Lookup(id ID, want form) (Blob, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if want != rawForm {
+		if b, ok := x.lookupRecent(writeKey{id: id}); ok {
+			return b, true
+		}
+	}
+	if b, ok := x.lookupFiles(id, want); ok || want == encodedForm {
+		return b, ok
+	}
+	return x.lookupRecent(writeKey{id: id, raw: true})
+}
+
+func (x *liveIndex) lookupRecent(key writeKey) (Blob, bool) {
+	if b, ok := x.fresh[key]; ok {
+		return b, true
+	}
+	b, ok := x.flushing[key]
+	return b, ok
+}
+
+// lookupFiles counts a record that cannot be read as absent: its content will
+// be written again, which is slow but right.
+func (x *liveIndex) lookupFiles(id ID, want form) (best Blob, found bool) {
+	var newest uint64
+	for place := range x.table.find(prefixOf(id)) {
+		f := x.files[place.file()]
+		b, err := f.at(place.record())
+		if err != nil || b.ID != id || !want.accepts(b) {
+			continue
+		}
+		better := !found || best.Raw() && !b.Raw() || best.Raw() == b.Raw() && f.sequence > newest
+		if better {
+			best, newest, found = b, f.sequence, true
+		}
+	}
+	return best, found
+}
+
+// Add makes a blob known that was written just now.
+func (x *liveIndex) Add(b Blob) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.fresh[keyOf(b)] = b
+}
+
+// BeginFlush hands out the fresh blobs in order. They stay known until EndFlush.
+func (x *liveIndex) BeginFlush() []Blob {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.flushing, x.fresh = x.fresh, make(map[writeKey]Blob)
+	blobs := make([]Blob, 0, len(x.flushing))
+	for _, b := range x.flushing {
+		blobs = append(blobs, b)
+	}
+	slices.SortFunc(blobs, compareBlobs)
+	return blobs
+}
+
+// EndFlush forgets the blobs of BeginFlush, which are in a file now, or else
+// makes them fresh again.
+func (x *liveIndex) EndFlush(flushed bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !flushed {
+		for key, b := range x.flushing {
+			x.fresh[key] = b
+		}
+	}
+	x.flushing = nil
+}
+
+// Refresh takes in the index files that appeared and drops those that are gone.
+func (x *liveIndex) Refresh() error {
+	x.refresh.Lock()
+	defer x.refresh.Unlock()
+	const attempts = 20 // a file can be merged away between listing and opening
+	for range attempts {
+		names, err := listIndex(x.dir)
+		if err != nil {
+			return err
+		}
+		done, err := x.load(names)
+		if err != nil || done {
+			return err
+		}
+	}
+	return errors.New("read index: its files keep changing")
+}
+
+func listIndex(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list index: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if isIndexName(entry.Name()) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+// load makes the files of these names the known ones. It is not done when one
+// of them is gone already.
+func (x *liveIndex) load(names []string) (done bool, err error) {
+	next := x.reusable(names)
+	for _, name := range names {
+		if next.knows(name) {
+			continue
+		}
+		f, prefixes, err := openIndexFile(x.dir, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			next.closeOpened()
+			return false, nil
+		case err != nil:
+			next.problems[name] = err
+		default:
+			next.add(f, prefixes)
+		}
+	}
+	x.install(next)
+	return true, nil
+}
+
+// install swaps the state and closes the files that are no longer in it.
+func (x *liveIndex) install(next *indexState) {
+	table := mergePostings(next.tables)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, f := range x.files {
+		if !slices.Contains(next.files, f) {
+			f.file.Close()
+		}
+	}
+	x.files, x.table, x.problems = next.files, table, next.problems
+}
+
+// NextSequence is larger than that of every file known.
+func (x *liveIndex) NextSequence() uint64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var highest uint64
+	for _, f := range x.files {
+		highest = max(highest, f.sequence)
+	}
+	return highest + 1
+}
+
+// Problems lists the damaged files by name.
+func (x *liveIndex) Problems() []IndexProblem {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var list []IndexProblem
+	for name, err := range x.problems {
+		list = append(list, IndexProblem{File: name, Err: err})
+	}
+	slices.SortFunc(list, func(a, b IndexProblem) int { return strings.Compare(a.File, b.File) })
+	return list
+}
+
+func (x *liveIndex) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var errs []error
+	for _, f := range x.files {
+		errs = append(errs, f.file.Close())
+	}
+	x.files, x.table = nil, postings{}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,150 @@
+package repo
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func isNotDir(err error) bool { return errors.Is(err, unix.ENOTDIR) }
+
+// openRegular opens a regular file for reading and tells its size.
+func openRegular(path string) (*os.File, int64, error) {
+	return openRegularAt(unix.AT_FDCWD, path)
+}
+
+func openRegularAt(dir int, name string) (*os.File, int64, error) {
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	var fd int
+	err := retryEINTR(func() (err error) {
+		fd, err = unix.Openat(dir, name, flags, 0)
+		return err
+	})
+	if err != nil {
+		return nil, 0, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), name)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, 0, errors.Join(&os.PathError{Op: "stat", Path: name, Err: err}, f.Close())
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, 0, errors.Join(fmt.Errorf("open %s: not a regular file", name), f.Close())
+	}
+	return f, st.Size, nil
+}
+
+// regularSize tells the size of a regular file without opening it.
+func regularSize(dir *os.File, name string) (int64, bool) {
+	var st unix.Stat_t
+	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return 0, false
+	}
+	return st.Size, true
+}
+
+func createAt(dir *os.File, name string) (*os.File, error) {
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	var fd int
+	err := retryEINTR(func() (err error) {
+		fd, err = unix.Openat(int(dir.Fd()), name, flags, filePerm)
+		return err
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "create", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func removeAt(dir *os.File, name string) error {
+	if err := unix.Unlinkat(int(dir.Fd()), name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "remove", Path: name, Err: err}
+	}
+	return nil
+}
+
+// renameNew renames unless the target exists: then it returns an error that
+// os.IsExist recognizes.
+func renameNew(dir *os.File, from, to string) error {
+	fd := int(dir.Fd())
+	if err := unix.Renameat2(fd, from, fd, to, unix.RENAME_NOREPLACE); err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+func renameOver(dir *os.File, from, to string) error {
+	fd := int(dir.Fd())
+	if err := unix.Renameat(fd, from, fd, to); err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+// cannotRenameNew tells that the file system does not know RENAME_NOREPLACE.
+func cannotRenameNew(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTSUP)
+}
+
+// startWriteback asks for the range to be written soon, so that the syncfs of
+// Sync finds little left to do. It is a hint: errors come out there.
+func startWriteback(f *os.File, off, n int64) {
+	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
+}
+
+// syncFileSystem makes everything durable on the file system that holds dir.
+func syncFileSystem(dir *os.File) error {
+	if err := unix.Syncfs(int(dir.Fd())); err != nil {
+		return fmt.Errorf("sync file system of %s: %w", dir.Name(), err)
+	}
+	return nil
+}
+
+// tryLock locks an open file against every other open of it, on any process,
+// until it is closed.
+func tryLock(f *os.File) (bool, error) {
+	err := retryEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return true, nil
+}
+
+func retryEINTR(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// syncFileAt makes a file's content durable.
+func syncFileAt(dir *os.File, name string) error {
+	f, _, err := openRegularAt(int(dir.Fd()), name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// bootID names this run of this machine's kernel.
+func bootID() (string, error) {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read boot id: %w", err)
+	}
+	return string(bytes.TrimSpace(data)), nil
+}
+
+// touchNow sets a file's times by the clock of its file system.
+func touchNow(f *os.File) error {
+	now := unix.Timespec{Nsec: unix.UTIME_NOW}
+	return unix.UtimesNanoAt(int(f.Fd()), "", []unix.Timespec{now, now}, unix.AT_EMPTY_PATH)
+}

@@ -1,0 +1,170 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+)
+
+// maxBlob bounds what is stored or read in one piece of memory.
+const maxBlob = 256 * mib
+
+// writes is what the sessions of one process share while they write.
+type writes struct {
+	mu      sync.Mutex
+	running map[writeKey]*runningWrite
+	broken  error // of a failed syncfs: nobody knows what was lost
+
+	flush sync.Mutex // one Sync at a time
+}
+
+type runningWrite struct{ done chan struct{} }
+
+// begin returns a new write, or else the running one to wait for.
+func (w *writes) begin(key writeKey) (write *runningWrite, first bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if write, ok := w.running[key]; ok {
+		return write, false
+	}
+	write = &runningWrite{done: make(chan struct{})}
+	w.running[key] = write
+	return write, true
+}
+
+func (w *writes) end(key writeKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.running[key].done)
+	delete(w.running, key)
+}
+
+func (w *writes) fail(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken == nil {
+		w.broken = err
+	}
+	return w.broken
+}
+
+func (w *writes) state() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.broken
+}
+
+// Put stores one encoded chunk: id and plainLen are of the plain bytes, stored
+// is what goes into the file and is not kept after the return. Content that the
+// live index has is not written again; the blob returned is then the one that
+// exists, whose digest may differ. Calls may run concurrently, those for one id
+// write once. The blob is durable, and found by other processes, after Sync.
+func (s *Session) Put(ctx context.Context, id ID, plainLen int64, stored []byte) (Blob, error) {
+	b, err := s.put(ctx, writeKey{id: id}, plainLen, stored)
+	if err != nil {
+		return Blob{}, fmt.Errorf("put chunk %s: %w", id, err)
+	}
+	return b, nil
+}
+
+// PutBlob stores a document as it is: a manifest, a catalog, a config. Its id
+// is its digest. What was said of Put holds here as well.
+func (s *Session) PutBlob(ctx context.Context, data []byte) (Digest, error) {
+	d := DigestOf(data)
+	if _, err := s.put(ctx, writeKey{id: ID(d), raw: true}, int64(len(data)), data); err != nil {
+		return Digest{}, fmt.Errorf("put blob %s: %w", d, err)
+	}
+	return d, nil
+}
+
+func (s *Session) put(ctx context.Context, key writeKey, plainLen int64, stored []byte) (Blob, error) {
+	if len(stored) > maxBlob {
+		return Blob{}, fmt.Errorf("%d bytes is more than one blob may have", len(stored))
+	}
+	for {
+		if err := s.usable(ctx); err != nil {
+			return Blob{}, err
+		}
+		if b, ok := s.repo.index.Lookup(key.id, key.form()); ok {
+			return b, nil
+		}
+		write, first := s.repo.writes.begin(key)
+		if first {
+			defer s.repo.writes.end(key)
+			return s.putFirst(key, plainLen, stored)
+		}
+		select {
+		case <-write.done: // it is indexed now, or its turn passes to us
+		case <-ctx.Done():
+			return Blob{}, context.Cause(ctx)
+		}
+	}
+}
+
+// putFirst looks once more: a write of this key may have ended between the
+// caller's look and its turn.
+func (s *Session) putFirst(key writeKey, plainLen int64, stored []byte) (Blob, error) {
+	if b, ok := s.repo.index.Lookup(key.id, key.form()); ok {
+		return b, nil
+	}
+	b := Blob{ID: key.id, Digest: Digest(key.id), Len: plainLen, Stored: int64(len(stored))}
+	if !key.raw {
+		b.Digest = DigestOf(stored)
+	}
+	temp := s.tempName()
+	if err := s.writeTemp(temp, stored); err != nil {
+		return Blob{}, errors.Join(err, removeAt(s.repo.blobs, temp))
+	}
+	return s.publish(temp, b)
+}
+
+func (s *Session) writeTemp(temp string, data []byte) error {
+	f, err := createAt(s.repo.blobs, temp)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	startWriteback(f, 0, int64(len(data)))
+	return f.Close()
+}
+
+// publish gives a written file its name and makes the blob known.
+func (s *Session) publish(temp string, b Blob) (Blob, error) {
+	known, err := s.rename(temp, b)
+	if err != nil {
+		return Blob{}, errors.Join(err, removeAt(s.repo.blobs, temp))
+	}
+	if known {
+		return b, removeAt(s.repo.blobs, temp)
+	}
+	s.repo.index.Add(b)
+	s.written(b.Stored)
+	return b, nil
+}
+
+// rename never puts bytes that are not yet durable in the place of a file that
+// another process may have indexed meanwhile: a power cut would lose its blob.
+// Known tells that this is so and that the temporary file is not needed.
+func (s *Session) rename(temp string, b Blob) (known bool, err error) {
+	err = renameNew(s.repo.blobs, temp, b.Digest.Hex())
+	switch {
+	case err == nil:
+		return false, nil
+	case !errors.Is(err, fs.ErrExist) && !cannotRenameNew(err):
+		return false, err
+	}
+	if err := s.repo.index.Refresh(); err != nil {
+		return false, err
+	}
+	if have, ok := s.repo.index.Lookup(b.ID, keyOf(b).form()); ok && have.Digest == b.Digest {
+		return true, nil
+	}
+	if err := syncFileAt(s.repo.blobs, temp); err != nil {
+		return false, err
+	}
+	return false, renameOver(s.repo.blobs, temp, b.Digest.Hex())
+}

@@ -1,0 +1,192 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// RebuildResult says what RebuildIndex found.
+type RebuildResult struct {
+	Records int      // in the index now
+	Missing []Digest // named by manifests, but absent, of another size, or no manifest
+}
+
+// RebuildIndex writes the index anew: what the manifests of all snapshots name,
+// and what the undamaged index files say of blobs that no snapshot needs yet.
+// A record stays only when its file is there with its size; contents are not
+// read, except for manifests. Damaged index files are removed. It waits for the
+// write lock up to a minute.
+func (r *Repository) RebuildIndex(ctx context.Context) (RebuildResult, error) {
+	if r.opt.ReadOnly {
+		return RebuildResult{}, fmt.Errorf("rebuild index: %w", ErrReadOnly)
+	}
+	lock, err := r.waitWriteLock(ctx)
+	if err != nil {
+		return RebuildResult{}, fmt.Errorf("rebuild index: %w", err)
+	}
+	defer lock.Release()
+	result, err := r.rebuild(ctx)
+	if err != nil {
+		return RebuildResult{}, fmt.Errorf("rebuild index: %w", err)
+	}
+	return result, nil
+}
+
+func (r *Repository) rebuild(ctx context.Context) (RebuildResult, error) {
+	names, err := listIndex(r.path(indexDir))
+	if err != nil {
+		return RebuildResult{}, err
+	}
+	snaps, err := r.Snapshots(ctx)
+	if unreadable := (*UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
+		return RebuildResult{}, err
+	}
+	c := recordCollector{repo: r, records: make(map[Blob]bool), seen: make(map[Digest]bool), missing: make(map[Digest]bool)}
+	if err := c.addSnapshots(ctx, snaps); err != nil {
+		return RebuildResult{}, err
+	}
+	for _, name := range names {
+		if err := c.addIndexFile(ctx, name); err != nil {
+			return RebuildResult{}, err
+		}
+	}
+	records := slices.SortedFunc(maps.Keys(c.records), compareBlobs)
+	records = slices.CompactFunc(records, func(a, b Blob) bool { return compareBlobs(a, b) == 0 })
+	if err := r.replaceIndex(withoutError(slices.Values(records)), names); err != nil {
+		return RebuildResult{}, err
+	}
+	missing := slices.SortedFunc(maps.Keys(c.missing), func(a, b Digest) int { return slices.Compare(a[:], b[:]) })
+	return RebuildResult{Records: len(records), Missing: missing}, nil
+}
+
+// recordCollector gathers index records whose files are there.
+type recordCollector struct {
+	repo    *Repository
+	records map[Blob]bool
+	seen    map[Digest]bool // manifests looked into
+	missing map[Digest]bool
+}
+
+func (c *recordCollector) addSnapshots(ctx context.Context, snaps []Snapshot) error {
+	for _, snap := range snaps {
+		err := c.addDescriptor(ctx, ocispec.Descriptor{
+			MediaType: ocispec.MediaTypeImageIndex, Digest: snap.Digest.OCI(), Size: snap.Size,
+		}, 2*maxDepth)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addDescriptor adds what desc names and, for a manifest, all below. The depth
+// is a bound against hostile manifests.
+func (c *recordCollector) addDescriptor(ctx context.Context, desc ocispec.Descriptor, depth int) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	b, err := describedBlob(desc)
+	if err != nil {
+		return nil //nolint:nilerr // an algorithm that is not ours names no blob of ours
+	}
+	if c.seen[b.Digest] && b.Raw() {
+		return nil
+	}
+	c.seen[b.Digest] = true
+	c.add(b)
+	if depth == 0 || !b.Raw() {
+		return nil
+	}
+	children, err := c.children(ctx, desc)
+	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
+		c.missing[damaged.Digest] = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		if err := c.addDescriptor(ctx, child, depth-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *recordCollector) children(ctx context.Context, desc ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+	switch {
+	case isIndexType(desc.MediaType):
+		index, err := ReadIndex(ctx, c.repo, desc)
+		return index.Manifests, err
+	case isManifestType(desc.MediaType):
+		manifest, err := ReadManifest(ctx, c.repo, desc)
+		if err != nil {
+			return nil, err
+		}
+		return append([]ocispec.Descriptor{manifest.Config}, manifest.Layers...), nil
+	}
+	return nil, nil
+}
+
+// describedBlob is the index record of a descriptor: that of a chunk when it
+// carries an id, else that of a raw blob.
+func describedBlob(desc ocispec.Descriptor) (Blob, error) {
+	d, err := ParseDigest(desc.Digest.String())
+	if err != nil {
+		return Blob{}, err
+	}
+	raw := Blob{ID: ID(d), Digest: d, Len: desc.Size, Stored: desc.Size}
+	id, err := ParseID(desc.Annotations[AnnotationID])
+	if err != nil {
+		return raw, nil //nolint:nilerr // no chunk
+	}
+	plain, err := strconv.ParseInt(desc.Annotations[AnnotationLen], 10, 64)
+	if err != nil || plain < 0 {
+		return raw, nil //nolint:nilerr // no chunk
+	}
+	return Blob{ID: id, Digest: d, Len: plain, Stored: desc.Size}, nil
+}
+
+func (c *recordCollector) add(b Blob) {
+	if size, ok := c.repo.HasFile(b.Digest); ok && size == b.Stored {
+		c.records[b] = true
+		return
+	}
+	c.missing[b.Digest] = true
+}
+
+// addIndexFile adds all records of an index file, or none when it is damaged.
+func (c *recordCollector) addIndexFile(ctx context.Context, name string) error {
+	f, _, err := openIndexFile(c.repo.path(indexDir), name)
+	if cannotOpen := (*fs.PathError)(nil); errors.As(err, &cannotOpen) && !errors.Is(err, fs.ErrNotExist) {
+		return err // it may be whole: do not let it go
+	}
+	if err != nil {
+		return nil //nolint:nilerr // it goes; that it is damaged IndexProblems has told
+	}
+	defer f.file.Close()
+	records, err := f.records()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	for {
+		b, err := records.Next()
+		if errors.Is(err, io.EOF) {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		if size, ok := c.repo.HasFile(b.Digest); ok && size == b.Stored {
+			c.records[b] = true
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package repo
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"davit/engine/hostfs"
+)
+
+const (
+	refVersion    = 1
+	refSuffix     = ".json"
+	snapshotIDLen = 8 // bytes; twice as many digits
+)
+
+// ref is the content of davit/refs/<snapshot id>.json: the one thing that makes
+// blobs a snapshot. Keys this version does not know are left alone.
+type ref struct {
+	Version  int       `json:"version"`
+	ID       string    `json:"id"`
+	Host     string    `json:"host"`
+	Job      string    `json:"job"`
+	Time     time.Time `json:"time"`
+	Digest   string    `json:"digest"`
+	Size     int64     `json:"size"`
+	Sequence int64     `json:"sequence"` // one more than the host's previous
+	Previous string    `json:"previous"` // that snapshot's id, or ""
+	GCSeen   string    `json:"gcSeen"`
+}
+
+func isSnapshotID(s string) bool {
+	raw, err := hex.DecodeString(s)
+	return err == nil && len(raw) == snapshotIDLen && strings.ToLower(s) == s
+}
+
+// decodeRef reads the ref that a file is named after.
+func decodeRef(id string, data []byte) (ref, error) {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return ref{}, fmt.Errorf("decode ref: %w", err)
+	}
+	if head.Version > refVersion {
+		return ref{}, &NewerFormatError{Version: head.Version}
+	}
+	var f ref
+	if err := json.Unmarshal(data, &f); err != nil {
+		return ref{}, fmt.Errorf("decode ref: %w", err)
+	}
+	switch _, err := ParseDigest(f.Digest); {
+	case f.Version != refVersion:
+		return ref{}, fmt.Errorf("decode ref: unknown version %d", f.Version)
+	case f.ID != id || !isSnapshotID(id):
+		return ref{}, fmt.Errorf("decode ref: names snapshot %q", f.ID)
+	case err != nil:
+		return ref{}, fmt.Errorf("decode ref: %w", err)
+	case f.Size <= 0 || f.Size > MaxManifest:
+		return ref{}, fmt.Errorf("decode ref: snapshot of %d bytes", f.Size)
+	}
+	return f, nil
+}
+
+// refs reads all refs. What does not decode is a problem and no error.
+func (r *Repository) refs() (good []ref, bad []SnapshotProblem, err error) {
+	entries, err := os.ReadDir(r.path(refDir))
+	if err != nil {
+		return nil, nil, fmt.Errorf("list refs: %w", err)
+	}
+	for _, entry := range entries {
+		id, ok := strings.CutSuffix(entry.Name(), refSuffix)
+		if !ok || !isSnapshotID(id) {
+			continue
+		}
+		data, err := readSmallFile(r.path(refDir, entry.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // forgotten since the listing
+		}
+		var f ref
+		if err == nil {
+			f, err = decodeRef(id, data)
+		}
+		if err != nil {
+			bad = append(bad, SnapshotProblem{ID: id, Err: err})
+			continue
+		}
+		good = append(good, f)
+	}
+	return good, bad, nil
+}
+
+// putRef makes a snapshot exist. Its blobs are durable by now.
+func (r *Repository) putRef(snap Snapshot) error {
+	refs, _, err := r.refs()
+	if err != nil {
+		return err
+	}
+	f := ref{
+		Version: refVersion, ID: snap.ID, Host: snap.Host, Job: snap.Job, Time: snap.Time,
+		Digest: snap.Digest.String(), Size: snap.Size, Sequence: 1,
+	}
+	for _, other := range refs {
+		if other.ID == snap.ID {
+			return fmt.Errorf("snapshot %s exists", snap.ID)
+		}
+		if other.Host == snap.Host && other.Sequence >= f.Sequence {
+			f.Sequence, f.Previous = other.Sequence+1, other.ID
+		}
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return hostfs.WriteFile(r.path(refDir, snap.ID+refSuffix), append(data, '\n'), filePerm)
+}

@@ -1,0 +1,119 @@
+package repo
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Options are what a repository needs of the world. The zero value is useful.
+type Options struct {
+	Now      func() time.Time // nil: time.Now
+	Rand     io.Reader        // nil: crypto/rand; read under a lock
+	Host     string           // "": os.Hostname; goes into sessions, locks and snapshots
+	ReadOnly bool             // never write, not even a lock
+}
+
+// Repository is an open repository. Its methods may be called concurrently.
+// Its sessions must be closed before it is.
+type Repository struct {
+	dir    string
+	opt    Options
+	config Config
+	blobs  *os.File // the folder of the blobs
+	index  *liveIndex
+	writes writes
+	randMu sync.Mutex
+}
+
+// Open opens the repository in dir. It returns ErrNoRepository for an absent or
+// empty folder, ErrNotRepository for anything else that is none, and a
+// *NewerFormatError for a later format. Damaged index files are no error, see
+// IndexProblems.
+func Open(dir string, o Options) (*Repository, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	config, err := readConfig(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", dir, err)
+	}
+	blobs, err := os.Open(filepath.Join(dir, blobDir))
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", dir, err)
+	}
+	r := &Repository{dir: dir, opt: o, config: config, blobs: blobs}
+	r.index = newLiveIndex(r.path(indexDir))
+	r.writes.running = make(map[writeKey]*runningWrite)
+	if err := r.index.Refresh(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open repository %s: %w", dir, err), r.Close())
+	}
+	return r, nil
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Host == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return o, fmt.Errorf("find host name: %w", err)
+		}
+		o.Host = host
+	}
+	return o, nil
+}
+
+// Dir is the repository's folder, as given to Open or Init.
+func (r *Repository) Dir() string { return r.dir }
+
+// Config is what davit/config.json said when the repository was opened.
+func (r *Repository) Config() Config { return r.config }
+
+// Close gives the open files back.
+func (r *Repository) Close() error {
+	return errors.Join(r.index.Close(), r.blobs.Close())
+}
+
+// Lookup finds content by its id in the live index: the index files known to
+// this process and what its sessions have put since. An encoded chunk is
+// preferred to a raw blob of the same id (see Blob.Raw), and a newer one to an
+// older.
+func (r *Repository) Lookup(id ID) (Blob, bool) { return r.index.Lookup(id, anyForm) }
+
+// LookupBlob finds a raw blob, such as PutBlob writes, in the live index.
+func (r *Repository) LookupBlob(d Digest) (Blob, bool) { return r.index.Lookup(ID(d), rawForm) }
+
+// IndexProblems lists the index files that were left out because they are
+// damaged. What only they knew is not found, and so is written again;
+// RebuildIndex brings it back from the manifests.
+func (r *Repository) IndexProblems() []IndexProblem { return r.index.Problems() }
+
+func (r *Repository) path(elem ...string) string {
+	return filepath.Join(append([]string{r.dir}, elem...)...)
+}
+
+// random returns n random bytes as hexadecimal digits.
+func (r *Repository) random(n int) (string, error) {
+	r.randMu.Lock()
+	defer r.randMu.Unlock()
+	return randomHex(r.opt.Rand, n)
+}
+
+func randomHex(rand io.Reader, n int) (string, error) {
+	raw := make([]byte, n)
+	if _, err := io.ReadFull(rand, raw); err != nil {
+		return "", fmt.Errorf("read randomness: %w", err)
+	}
+	return fmt.Sprintf("%x", raw), nil
+}

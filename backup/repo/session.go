@@ -1,0 +1,145 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	syncInterval    = 60 * time.Second // of the repository's clock
+	syncBytes       = 512 * mib        // stored bytes
+	refreshInterval = 60 * time.Second // of the session file, real time
+	tick            = 5 * time.Second
+)
+
+// SessionInfo says who writes. An empty Host is the repository's.
+type SessionInfo struct{ Host, Job string }
+
+// Session is one run that writes. Sessions of several hosts and processes, and
+// several in one process, may be open at the same time. The methods may be
+// called concurrently, Close last.
+type Session struct {
+	repo  *Repository
+	id    string
+	host  string
+	job   string
+	file  *os.File // the session's own, locked as long as it lives
+	path  string
+	temps atomic.Int64
+
+	closed atomic.Bool
+	cancel context.CancelFunc // ends the keeper
+	done   sync.WaitGroup
+	wake   chan struct{} // a Sync is due
+
+	mu       sync.Mutex // guards what follows
+	indexes  int64      // index files written
+	unsynced int64      // stored bytes since the last Sync
+	synced   time.Time  // when that began
+}
+
+// Begin opens a session: what others have written since Open becomes known,
+// and what dead sessions left half-written is removed. The caller must Close
+// it, whatever happens.
+func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, error) {
+	if r.opt.ReadOnly {
+		return nil, fmt.Errorf("begin session: %w", ErrReadOnly)
+	}
+	if info.Host == "" {
+		info.Host = r.opt.Host
+	}
+	s := &Session{repo: r, host: info.Host, job: info.Job, wake: make(chan struct{}, 1), synced: r.opt.Now()}
+	if err := s.register(); err != nil {
+		return nil, fmt.Errorf("begin session: %w", err)
+	}
+	if err := errors.Join(r.removeLeftovers(ctx, s), r.index.Refresh()); err != nil {
+		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.unregister())
+	}
+	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	s.done.Go(func() { s.keep(keeping) })
+	return s, nil
+}
+
+// Close ends the session and removes its file. What was put but not synced is
+// not published by this.
+func (s *Session) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.cancel()
+	s.done.Wait()
+	if err := s.unregister(); err != nil {
+		return fmt.Errorf("close session: %w", err)
+	}
+	return nil
+}
+
+// keep shows that the session lives, and syncs now and then.
+func (s *Session) keep(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	touched := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-ticker.C:
+		}
+		if time.Since(touched) >= refreshInterval {
+			touched = time.Now()
+			s.touch()
+		}
+		if s.syncDue() {
+			// What goes wrong here goes wrong again in the caller's next Sync
+			// or Commit, or, after a failed syncfs, in its next Put.
+			_ = s.Sync(ctx)
+		}
+	}
+}
+
+func (s *Session) syncDue() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.due()
+}
+
+func (s *Session) due() bool {
+	late := s.repo.opt.Now().Sub(s.synced) >= syncInterval
+	return s.unsynced >= syncBytes || s.unsynced > 0 && late
+}
+
+// written counts towards the next Sync.
+func (s *Session) written(stored int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsynced += stored
+	if !s.due() {
+		return
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default: // the keeper has been told
+	}
+}
+
+func (s *Session) usable(ctx context.Context) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return s.repo.writes.state()
+}
+
+// tempName is a name that no other session uses and that tells whose it is.
+func (s *Session) tempName() string {
+	return fmt.Sprintf("%s%s-%d", tempPrefix, s.id, s.temps.Add(1))
+}
