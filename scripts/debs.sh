@@ -45,6 +45,7 @@ retry() {
 }
 
 # The first archive in this machine's apt configuration whose address ends like that.
+# shellcheck disable=SC2016  # apt fills these in
 archive() { # PATTERN
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sort -u | grep -E "$1" | head -n 1 || true
 }
