@@ -128,19 +128,20 @@ func parseCache(data []byte, key string) map[fingerprint][]byte {
 
 // runRecord is what reuses a run: its chunk, and where its catalog lines are.
 type runRecord struct {
-	id      repo.ID
-	length  int64
-	catalog repo.Digest
-	stored  int64 // length of the catalog blob
-	plain   int64 // length of the catalog segment
-	layer   int
-	entries int
+	id        repo.ID
+	length    int64
+	catalog   repo.Digest
+	stored    int64 // length of the catalog blob
+	plain     int64 // length of the catalog segment
+	layer     int
+	entries   int
+	lineBytes int
 }
 
 func (r *runRecord) encode() []byte {
 	b := append([]byte(nil), r.id[:]...)
 	b = append(b, r.catalog[:]...)
-	for _, n := range [...]int64{r.length, r.stored, r.plain, int64(r.layer), int64(r.entries)} {
+	for _, n := range [...]int64{r.length, r.stored, r.plain, int64(r.layer), int64(r.entries), int64(r.lineBytes)} {
 		b = binary.AppendVarint(b, n)
 	}
 	return b
@@ -155,7 +156,7 @@ func decodeRun(data []byte) (*runRecord, bool) {
 	copy(rec.id[:], r.fixed(32))
 	copy(rec.catalog[:], r.fixed(32))
 	rec.length, rec.stored, rec.plain = r.number(), r.number(), r.number()
-	rec.layer, rec.entries = int(r.number()), int(r.number())
+	rec.layer, rec.entries, rec.lineBytes = int(r.number()), int(r.number()), int(r.number())
 	return rec, !r.bad
 }
 

@@ -184,14 +184,14 @@ func appendEndLine(dst []byte, layer int) []byte {
 // A group is a catalog's description of one run layer, or of the layers that
 // continue a big file.
 type group struct {
-	layer    int    // of the run; for continued content the first content layer
-	entries  int    // entry lines
-	chunks   int    // content layers of the last entry in this part
-	end      bool   // the trailer of the stream
+	layer     int  // of the run; for continued content the first content layer
+	entries   int  // entry lines
+	chunks    int  // content layers of the last entry in this part
+	end       bool // the trailer of the stream
 	continued bool
-	path     string // whose content continues
-	at       int64  // where in the stored content of that file
-	lines    []byte // the entry lines
+	path      string // whose content continues
+	at        int64  // where in the stored content of that file
+	lines     []byte // the entry lines
 }
 
 // scanGroups calls visit for each group of a plain catalog segment, in order.

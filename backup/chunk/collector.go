@@ -44,6 +44,9 @@ func (c *collector) add(ctx context.Context, u *unit) error {
 		return ctx.Err()
 	}
 	c.note(u)
+	if u.cached == nil {
+		u.lineBytes = len(u.lines)
+	}
 	c.part.begin(u)
 	if u.run != nil {
 		c.count(u.run)
@@ -98,7 +101,7 @@ func (c *collector) count(ref *chunkRef) {
 func (c *collector) layer(ctx context.Context, ref *chunkRef) error {
 	c.part.layers = append(c.part.layers, ref.blob)
 	n := len(c.part.layers)
-	if n >= maxPartLayers || n >= minPartLayers && first64(ref.blob.ID)&partMask == 0 {
+	if n >= maxPartLayers || n >= minPartLayers && first64(ref.blob.ID)&partMask == 0 || c.part.lineBytes >= catalogEnd {
 		return c.endPart(ctx)
 	}
 	return nil
@@ -265,7 +268,7 @@ func (c *collector) rememberPart(print fingerprint, layers []int, catalog repo.D
 		}
 		run := runRecord{
 			id: piece.unit.run.blob.ID, length: piece.unit.run.blob.Len, catalog: catalog,
-			stored: stored, plain: plain, layer: layers[i], entries: piece.unit.entries,
+			stored: stored, plain: plain, layer: layers[i], entries: piece.unit.entries, lineBytes: piece.unit.lineBytes,
 		}
 		c.pass.cache.put(piece.unit.runPrint, run.encode())
 	}

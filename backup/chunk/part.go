@@ -15,8 +15,9 @@ import (
 
 // part collects what becomes one part manifest.
 type part struct {
-	layers []repo.Blob
-	pieces []piece
+	layers    []repo.Blob
+	pieces    []piece
+	lineBytes int // plain catalog lines so far
 }
 
 // A piece is what a part holds of one unit: its run, some of its big file's
@@ -38,7 +39,10 @@ func (p *piece) offset() int64 {
 	return n
 }
 
-func (p *part) begin(u *unit) { p.pieces = append(p.pieces, piece{unit: u, hasRun: true}) }
+func (p *part) begin(u *unit) {
+	p.pieces = append(p.pieces, piece{unit: u, hasRun: true})
+	p.lineBytes += u.lineBytes
+}
 
 // continueBig counts chunk i of u's big file to the part; the first one after a
 // part's end begins a piece of its own.
@@ -51,7 +55,7 @@ func (p *part) continueBig(u *unit, i int) {
 
 func (p *part) end() { p.pieces = append(p.pieces, piece{trailer: true}) }
 
-func (p *part) reset() { p.layers, p.pieces = nil, nil }
+func (p *part) reset() { *p = part{} }
 
 // cached tells whether nothing in the part was read in this pass.
 func (p *part) cached() bool {
@@ -85,7 +89,7 @@ func partManifest(catalog repo.Digest, stored, plain int64, layers []repo.Blob) 
 	m := ocispec.Manifest{
 		Versioned:    specs.Versioned{SchemaVersion: 2},
 		MediaType:    ocispec.MediaTypeImageManifest,
-		ArtifactType: repo.MediaTypePart,
+		ArtifactType: repo.ArtifactTypePart,
 		Config: ocispec.Descriptor{
 			MediaType: repo.MediaTypeCatalog, Digest: catalog.OCI(), Size: stored,
 			Annotations: map[string]string{repo.AnnotationLen: strconv.FormatInt(plain, 10)},
@@ -94,7 +98,7 @@ func partManifest(catalog repo.Digest, stored, plain int64, layers []repo.Blob) 
 	}
 	for i, blob := range layers {
 		m.Layers[i] = ocispec.Descriptor{
-			MediaType: ocispec.MediaTypeImageLayerZstd, Digest: blob.Digest.OCI(), Size: blob.Stored,
+			MediaType: repo.MediaTypeChunk, Digest: blob.Digest.OCI(), Size: blob.Stored,
 			Annotations: map[string]string{
 				repo.AnnotationID:  blob.ID.String(),
 				repo.AnnotationLen: strconv.FormatInt(blob.Len, 10),
@@ -110,7 +114,7 @@ func partManifest(catalog repo.Digest, stored, plain int64, layers []repo.Blob) 
 
 func partDescriptor(d repo.Digest, size int64) ocispec.Descriptor {
 	return ocispec.Descriptor{
-		MediaType: ocispec.MediaTypeImageManifest, ArtifactType: repo.MediaTypePart,
+		MediaType: ocispec.MediaTypeImageManifest, ArtifactType: repo.ArtifactTypePart,
 		Digest: d.OCI(), Size: size,
 	}
 }

@@ -150,6 +150,7 @@ func (p *pass) resolve(u *unit) {
 		return
 	}
 	u.cached, u.run, u.entries, u.trusted = rec, &chunkRef{blob: blob}, rec.entries, true
+	u.lineBytes = rec.lineBytes
 	close(u.ready)
 }
 

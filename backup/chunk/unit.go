@@ -73,16 +73,17 @@ type unit struct {
 	ready   chan struct{}
 	pending atomic.Int32
 
-	cached   *runRecord // the run's record when nothing was read
-	run      *chunkRef
-	lines    []byte // the run's catalog lines; nil until needed when cached
-	entries  int
-	chunks   []*chunkRef // content of the big file
-	bigFile  bigRecord   // what else a later pass needs to reuse them
-	trusted  bool        // may be recorded for later passes
-	problems []Problem
-	lost     []string // primaries that could not be read
-	read     int64    // bytes of content read
+	cached    *runRecord // the run's record when nothing was read
+	run       *chunkRef
+	lines     []byte // the run's catalog lines; nil until needed when cached
+	entries   int
+	lineBytes int         // length of lines
+	chunks    []*chunkRef // content of the big file
+	bigFile   bigRecord   // what else a later pass needs to reuse them
+	trusted   bool        // may be recorded for later passes
+	problems  []Problem
+	lost      []string // primaries that could not be read
+	read      int64    // bytes of content read
 }
 
 func (u *unit) last() *member { return &u.members[len(u.members)-1] }

@@ -1,0 +1,117 @@
+package chunk_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"davit/backup/chunk"
+	"davit/backup/repo"
+	"davit/engine/enginetest"
+	"davit/engine/hostfs"
+)
+
+// store is a repository with an open session, as a pass sees it.
+type store struct {
+	*repo.Repository
+	session *repo.Session
+}
+
+func (s store) Put(ctx context.Context, id repo.ID, n int64, stored []byte) (repo.Blob, error) {
+	return s.session.Put(ctx, id, n, stored)
+}
+
+func (s store) PutBlob(ctx context.Context, data []byte) (repo.Digest, error) {
+	return s.session.PutBlob(ctx, data)
+}
+
+func newStore(t testing.TB) store {
+	t.Helper()
+	r, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.Options{Now: time.Now, Host: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := r.Begin(t.Context(), repo.SessionInfo{Host: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store{r, session}
+}
+
+func openRoot(t testing.TB, path string) *hostfs.Root {
+	t.Helper()
+	root, err := hostfs.OpenRoot(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = root.Close() })
+	return root
+}
+
+func options() chunk.Options {
+	return chunk.Options{Params: chunk.DefaultParams(), Now: time.Now}
+}
+
+// save stores the tree at path and returns its item.
+func save(t testing.TB, s store, path string, cache *chunk.Cache, o chunk.SaveOptions) (*chunk.Result, ocispec.Descriptor) {
+	t.Helper()
+	result, err := chunk.NewSaver(s, options()).Save(t.Context(), openRoot(t, path), cache, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, err := repo.BuildTreeItem(t.Context(), s, result.Parts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result, item
+}
+
+func restore(t testing.TB, s store, item ocispec.Descriptor, o chunk.RestoreOptions) string {
+	t.Helper()
+	dst := t.TempDir()
+	result, err := chunk.Restore(t.Context(), s, item, openRoot(t, dst), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range result.Problems {
+		t.Errorf("restore: %+v", p)
+	}
+	return dst
+}
+
+func describe(t testing.TB, path string) enginetest.Tree {
+	t.Helper()
+	tree, err := enginetest.DescribeTree(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// A tree with everything a file system can hold comes back as it was, with all
+// its metadata.
+func TestRoundTrip(t *testing.T) {
+	enginetest.NeedRoot(t)
+	src := t.TempDir()
+	enginetest.BuildTree(t, src)
+	s := newStore(t)
+	result, item := save(t, s, src, chunk.OpenCache("", ""), chunk.SaveOptions{})
+	for _, p := range result.Problems {
+		t.Errorf("save: %+v", p)
+	}
+	dst := restore(t, s, item, chunk.RestoreOptions{})
+	for _, line := range describe(t, src).Diff(describe(t, dst)) {
+		t.Error(line)
+	}
+}
