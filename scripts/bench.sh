@@ -1,0 +1,220 @@
+#!/bin/bash
+# bench.sh - davit against its peers, in one run, as ratios.
+#
+#   make bench          (or scripts/bench.sh, with ./davit built; as root)
+#
+# On an ext4 file system of its own on a loop device, each round does the same work with
+# every tool in turn; the numbers are medians over the rounds. Wall time includes a syncfs
+# of that file system, for all tools alike, and begins with nothing to be written; the page
+# cache is warm. Absolute times mean little on a shared machine, the ratios do.
+#
+#   BENCH_RUNS=5          rounds
+#   BENCH_FILES=80000 BENCH_BYTES=2000000000    the tree (see bench/gentree)
+#   BENCH_PG_SCALE=95     pgbench scale of the PostgreSQL folder, about 15.5 MB each
+#   BENCH_OUT=FILE        keeps the single measurements there
+#
+# What is compared: davit in a clear repository, defaults; restic with its defaults (it
+# always encrypts and cannot be told not to); borg without encryption, zstd,3; kopia, if
+# installed, with its defaults (encrypts) and zstd; tar | zstd -1 -T0, which keeps one full
+# archive and no index.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+readonly here
+runs=${BENCH_RUNS:-5}
+
+die() {
+	printf 'bench: %s\n' "$*" >&2
+	exit 1
+}
+say() { printf '== %s\n' "$*" >&2; }
+
+# ---- measuring ----
+
+# measure ROW COMMAND... appends "ROW TOOL SECONDS KIB" to the results; TOOL is global.
+measure() {
+	local row=$1 began code=0
+	shift
+	sync -f "$disk"
+	began=$EPOCHREALTIME
+	command time -o "$PRIVATE/rss" -f '%M' "$@" > "$PRIVATE/log" 2>&1 || code=$?
+	sync -f "$disk"
+	if [ $code != 0 ]; then
+		tail -n 5 "$PRIVATE/log" >&2
+		say "$tool $row: exit $code, not counted"
+		return 1
+	fi
+	awk -v row="$row" -v tool="$tool" -v a="$began" -v b="$EPOCHREALTIME" \
+		'END {printf "%s %s %.3f %d\n", row, tool, b - a, $1}' "$PRIVATE/rss" >> "$results"
+}
+bytes_of() { find "$1" -type f -printf '%s\n' | awk '{n += $1} END {printf "%d", n}'; }
+note() { printf '%s %s %s 0\n' "$1" "$tool" "$2" >> "$results"; }
+shell() { bash -c "set -o pipefail; $1"; }
+
+# ---- the tools: TOOL_init, TOOL_save TREE, TOOL_load; the repository is $repo ----
+
+davit_init() { davit backup init --repo "$repo"; }
+davit_save() { echo davit backup create --repo "$repo" --path "$1" --progress none; }
+davit_load() { echo davit backup restore --repo "$repo" latest --to "$out" --yes --progress none; }
+
+restic_init() { restic -r "$repo" init; }
+restic_save() { echo restic -r "$repo" backup --quiet "$1"; }
+restic_load() { echo restic -r "$repo" restore latest --quiet --target "$out"; }
+
+borg_init() { borg init -e none "$repo"; }
+borg_save() { echo borg create -C zstd,3 "$repo::{now:%s.%f}" "$1"; }
+
+kopia_init() {
+	kopia repository create filesystem --path "$repo"
+	kopia policy set --global --compression zstd
+}
+kopia_save() { echo kopia snapshot create --no-progress "$1"; }
+
+tar_init() { mkdir "$repo"; }
+tar_save() { echo "$0" --tar "$1" "$repo/all.tar.zst"; }
+tar_load() { echo "$0" --untar "$repo/all.tar.zst" "$out"; }
+
+environment() {
+	export PATH=$PRIVATE/bin:$peers:$PATH HOME=$disk/home
+	export RESTIC_PASSWORD=bench RESTIC_CACHE_DIR=$disk/home/restic BORG_BASE_DIR=$disk/home \
+		BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_RELOCATED_REPO_ACCESS_IS_OK=yes \
+		KOPIA_PASSWORD=bench KOPIA_CHECK_FOR_UPDATES=false
+	mkdir -p "$disk/home" "$PRIVATE/bin"
+	tools=(restic borg tar)
+	if command -v kopia > /dev/null; then tools+=(kopia); fi
+	if [ -x "$here/../davit" ]; then
+		ln -s "$(readlink -f "$here/../davit")" "$PRIVATE/bin/davit"
+		tools=(davit "${tools[@]}")
+	else
+		say 'no ./davit: the peers alone'
+	fi
+	if [ -n "${BENCH_TOOLS:-}" ]; then read -r -a tools <<< "$BENCH_TOOLS"; fi
+}
+can() { declare -F "${tool}_$1" > /dev/null; }
+
+# ---- the data ----
+
+make_data() {
+	say "making a tree of ${BENCH_FILES:-80000} files"
+	"$PRIVATE/bin/gentree" -files "${BENCH_FILES:-80000}" -bytes "${BENCH_BYTES:-2000000000}" "$tree"
+	say 'making a PostgreSQL folder'
+	chmod 711 "$PRIVATE" "$disk"
+	"$here/bench/postgres.sh" "$pg" "${BENCH_PG_SCALE:-95}" > "$PRIVATE/log" 2>&1 || {
+		tail "$PRIVATE/log" >&2
+		die 'no PostgreSQL folder'
+	}
+	say "tree: $(find "$tree" ! -type d | wc -l) files, $(bytes_of "$tree") bytes;" \
+		"PostgreSQL: $(find "$pg" -type f | wc -l) files, $(bytes_of "$pg") bytes"
+	tar -C "$disk" -c tree pg | cat > /dev/null # warms the cache
+}
+
+# ---- one round ----
+
+fresh() { # REPOSITORY: an empty one of the tool
+	repo=$1
+	rm -rf "$repo"
+	"${tool}_init" > "$PRIVATE/log" 2>&1 || {
+		tail -n 5 "$PRIVATE/log" >&2
+		say "$tool: no repository"
+		return 1
+	}
+}
+
+run_row() { # ROW WHAT ARGUMENT
+	local cmd
+	read -r -a cmd <<< "$("${tool}_$2" "${3:-}")"
+	measure "$1" "${cmd[@]}"
+}
+
+round() { # NUMBER
+	local before
+	for tool in "${tools[@]}"; do
+		if fresh "$disk/repo-$tool" && run_row first save "$tree"; then note size "$(bytes_of "$repo")"; fi
+	done
+	for tool in "${tools[@]}"; do
+		repo=$disk/repo-$tool
+		case $tool in davit | restic | kopia | borg) run_row same save "$tree" || true ;; esac
+	done
+	"$PRIVATE/bin/gentree" -seed "$((100 + $1))" -change 0.01 "$tree" >&2
+	for tool in "${tools[@]}"; do
+		repo=$disk/repo-$tool
+		case $tool in davit | restic | kopia | borg)
+			before=$(bytes_of "$repo")
+			if run_row change save "$tree"; then note new $(($(bytes_of "$repo") - before)); fi
+			;;
+		esac
+	done
+	for tool in "${tools[@]}"; do
+		repo=$disk/repo-$tool out=$disk/out
+		can load || continue
+		mkdir "$out"
+		if run_row restore load && [ "$tool$1" = davit1 ]; then same_tree; fi
+		rm -rf "$out"
+	done
+	for tool in "${tools[@]}"; do
+		rm -rf "$disk/repo-$tool"
+		case $tool in
+			davit | restic | borg | tar)
+				if fresh "$disk/repo-$tool" && run_row pg save "$pg"; then note pgsize "$(bytes_of "$repo")"; fi
+				;;
+		esac
+		rm -rf "$disk/repo-$tool"
+	done
+}
+
+# A restore that is fast and wrong would be no news.
+same_tree() {
+	local top
+	top=$(find "$out" -type d -name log -printf '%h\n' | awk '{print length, $0}' | sort -n | head -n 1 | cut -d' ' -f2-)
+	rsync -aHAXSn --delete --itemize-changes "$tree/" "$top/" > "$PRIVATE/diff"
+	if [ -s "$PRIVATE/diff" ]; then
+		head -n 5 "$PRIVATE/diff" >&2
+		die "davit's restore differs from the tree"
+	fi
+	say "davit's restore compared with rsync -aHAXS: the same"
+}
+
+# ---- the report ----
+
+# ROW|PEER|MUST|AIM|TEXT; memory has no peer, and its limits are MB.
+readonly goals='first|restic|0.45|0.33|first backup
+first|kopia|0.65|0.50|first backup
+first|borg|0.65|0.50|first backup
+first|tar|1.2|0.8|first backup vs tar, zstd -1 -T0
+pg|restic|0.55|0.40|first backup, PostgreSQL folder
+same|restic|0.15|0.10|unchanged tree
+same|kopia|0.4|0.3|unchanged tree
+change|restic|0.5|0.35|1 % of the files changed, time
+new|restic|12|3|1 % of the files changed, new bytes
+restore|restic|0.40|0.28|restore of the tree
+restore|tar|0.65|0.42|restore vs zstd -d, tar x
+size|restic|1.05|0.97|repository size
+first|memory|250|150|peak memory, first backup (MB)
+pg|memory|250|150|peak memory, PostgreSQL folder (MB)'
+
+inside() {
+	disk=$PRIVATE/disk results=$PRIVATE/results
+	tree=$disk/tree pg=$disk/pg
+	: > "$results"
+	environment
+	(cd "$here/.." && go build -o "$PRIVATE/bin/gentree" ./scripts/bench/gentree)
+	make_data
+	for ((i = 1; i <= runs; i++)); do
+		say "round $i of $runs, $SECONDS s"
+		round "$i"
+	done
+	if [ -n "${BENCH_OUT:-}" ]; then cp "$results" "$BENCH_OUT"; fi
+	awk -v goals="$goals" -f "$here/bench/report.awk" "$results"
+}
+
+case ${1:-} in
+	'')
+		[ "$(id -u)" = 0 ] || die 'needs root, to mount a file system of its own'
+		peers=$("$here/peers.sh")
+		export peers PRIVATE_DISK=40G
+		exec "$here/private.sh" davit-bench "$0" --inside
+		;;
+	--inside) inside ;;
+	--tar) shell "tar -C '${2%/*}' -c '${2##*/}' | zstd -q -1 -T0 -o '$3'" ;;
+	--untar) shell "zstd -q -d -c '$2' | tar -C '$3' -x" ;;
+	*) die "unknown argument $1" ;;
+esac
