@@ -1,0 +1,91 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"davit/backup"
+	"davit/backup/repo"
+	"davit/engine"
+
+	"github.com/urfave/cli/v2"
+)
+
+// access says how a command uses the repository.
+type access bool
+
+const (
+	readOnly  access = true
+	readWrite access = false
+)
+
+// openBackup opens the repository that the flags name and returns what package backup needs of this process, without
+// an engine. The caller calls close when it is done.
+func (h *host) openBackup(c *cli.Context, how access) (env *backup.Env, close func(), err error) {
+	dir, err := repoDir(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	name, err := h.hostname()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read host name: %w", err)
+	}
+	r, err := repo.Open(dir, repo.Options{Now: h.now, Rand: rand.Reader, Host: name, ReadOnly: bool(how)})
+	if err != nil {
+		return nil, nil, atRepository("open", dir, err)
+	}
+	env = &backup.Env{
+		Repo:     r,
+		Host:     name,
+		Version:  thisBuild().Version,
+		StateDir: global(c, "state-dir"),
+		CacheDir: global(c, "cache-dir"),
+		Now:      h.now,
+		Rand:     rand.Reader,
+	}
+	return env, func() { _ = r.Close() }, nil // nothing is written by closing
+}
+
+// atRepository says which repository an error is about, unless the error does.
+func atRepository(verb, dir string, err error) error {
+	return fmt.Errorf("%s repository %s: %w", verb, dir, err)
+}
+
+// connect returns the engine that the global flags and the environment name.
+func (h *host) connect(c *cli.Context) (*engine.Engine, error) {
+	return engine.Connect(c.Context, engine.Target{
+		Host:      global(c, "host"),
+		Context:   global(c, "context"),
+		ConfigDir: global(c, "config"),
+	})
+}
+
+// withEngine connects env to the engine. Where none answers and none is needed, env stays without one.
+func (h *host) withEngine(c *cli.Context, env *backup.Env, needed bool) (close func(), err error) {
+	eng, err := h.connect(c)
+	var unreachable *engine.UnreachableError
+	switch {
+	case err == nil:
+		env.Engine = eng
+		return func() { _ = eng.Close() }, nil
+	case !needed && errors.As(err, &unreachable):
+		return func() {}, nil
+	}
+	return nil, err
+}
+
+// global returns the value of a global flag; a flag of the command may have the same name.
+func global(c *cli.Context, name string) string {
+	for _, level := range c.Lineage() {
+		if level.Command != nil && level.Command.Name == c.App.Name {
+			return level.String(name)
+		}
+	}
+	return ""
+}
+
+// whose returns the query that --host and --job make.
+func whose(c *cli.Context) backup.Query {
+	return backup.Query{Host: c.String("host"), Job: c.String("job")}
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"davit/backup"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (h *host) backupRestoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "restore",
+		Usage: "Bring back a snapshot, an item, or a file of it",
+		UsageText: "davit backup restore --repo DIR SNAPSHOT[:KIND/NAME[//PATH]] [flags]\n" +
+			"       davit backup restore --repo DIR --commit | --rollback | --kept [ID]",
+		Description: paragraph("Existing data is never written over: volumes, folders and containers that are there already are "+
+			"refused, with the way out. --in-place replaces plain local volumes and keeps the old data until --commit.") +
+			examples(
+				"davit backup restore --repo /srv/backup latest --containers --start",
+				"davit backup restore --repo /srv/backup latest:volume/pgdata --to-volume pgdata2",
+				"davit backup restore --repo /srv/backup latest:volume/pgdata//base/1 --to /tmp/look",
+			) + exitCodes(exitDone, exitUsage, exitPartial, exitNoRepository, exitUnreachable, exitDamaged, exitInterrupted),
+		Flags:  restoreFlags(),
+		Action: h.backupRestore,
+	}
+}
+
+func restoreFlags() []cli.Flag {
+	return append([]cli.Flag{
+		repoFlag(),
+		&cli.StringFlag{Name: "to-volume", Usage: "restore a volume into a new volume `NAME`"},
+		&cli.StringFlag{Name: "to", Usage: "restore files below `DIR`, which must be absent or empty"},
+		&cli.BoolFlag{Name: "in-place", Usage: "replace the content of existing plain local volumes; the old data is kept until --commit"},
+		&cli.StringSliceFlag{Name: "only", Usage: "only items `KIND/NAME` or KIND; may be repeated"},
+		&cli.BoolFlag{Name: "containers", Usage: "recreate networks and containers, too"},
+		&cli.BoolFlag{Name: "start", Usage: "start the recreated containers that ran when they were saved"},
+		&cli.BoolFlag{Name: "allow-rm-loss", Usage: "with --in-place: stop --rm containers, which deletes their anonymous volumes"},
+		&cli.BoolFlag{Name: "commit", Usage: "delete the old data of a restore in place"},
+		&cli.BoolFlag{Name: "rollback", Usage: "put the old data of a restore in place back"},
+		&cli.BoolFlag{Name: "kept", Usage: "list the restores in place whose old data is kept"},
+		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be restored"},
+		yesFlag(),
+		progressFlag(),
+		jsonFlag(),
+	}, whoseFlags()...)
+}
+
+func (h *host) backupRestore(c *cli.Context) error {
+	if c.Bool("commit") || c.Bool("rollback") || c.Bool("kept") {
+		return h.settleInPlace(c)
+	}
+	args, err := arguments(c, 1, "SNAPSHOT")
+	if err != nil {
+		return err
+	}
+	options, err := restoreOptions(c, args[0])
+	if err != nil {
+		return err
+	}
+	env, closeRepo, err := h.openBackup(c, readOnly)
+	if err != nil {
+		return err
+	}
+	defer closeRepo()
+	if options.To == "" {
+		closeEngine, err := h.withEngine(c, env, true)
+		if err != nil {
+			return err
+		}
+		defer closeEngine()
+	}
+	plan, err := backup.PlanRestore(c.Context, env, options)
+	switch {
+	case err != nil:
+		return err
+	case c.Bool("dry-run"):
+		return h.showRestorePlan(c, plan)
+	case len(plan.Refused) == 0 && plan.Destructive():
+		if err := h.confirmRestore(c, plan); err != nil {
+			return err
+		}
+	}
+	return h.applyRestore(c, env, plan)
+}
+
+func restoreOptions(c *cli.Context, spec string) (backup.RestoreOptions, error) {
+	o := backup.RestoreOptions{
+		Spec:        spec,
+		Host:        c.String("host"),
+		Job:         c.String("job"),
+		Only:        c.StringSlice("only"),
+		ToVolume:    c.String("to-volume"),
+		To:          c.String("to"),
+		InPlace:     c.Bool("in-place"),
+		Containers:  c.Bool("containers"),
+		Start:       c.Bool("start"),
+		AllowRMLoss: c.Bool("allow-rm-loss"),
+	}
+	switch {
+	case strings.Contains(o.Host, "://"):
+		return o, misuse(c, "--host behind restore is the host that made the snapshot, not an engine: "+o.Host,
+			"davit --host "+o.Host+" backup restore …")
+	case c.IsSet("to") && o.To == "", c.IsSet("to-volume") && o.ToVolume == "":
+		return o, misuse(c, "the target's name is empty", "")
+	}
+	_, err := backup.ParseItemRef(spec)
+	return o, err
+}
+
+func (h *host) showRestorePlan(c *cli.Context, plan *backup.RestorePlan) error {
+	var err error
+	if c.Bool("json") {
+		err = writeJSON(h.out, plan)
+	} else {
+		err = writeRestorePlan(h.out, plan)
+	}
+	if err == nil && len(plan.Refused) > 0 {
+		err = &backup.RefusedError{Action: "restore", Reasons: plan.Refused}
+	}
+	return err
+}
+
+// confirmRestore shows what would be replaced or stopped and asks.
+func (h *host) confirmRestore(c *cli.Context, plan *backup.RestorePlan) error {
+	if !c.Bool("yes") && h.inTTY {
+		if err := writeRestorePlan(h.err, plan); err != nil {
+			return err
+		}
+	}
+	return h.confirm(c, "Replace this data and stop these containers meanwhile?")
+}
+
+func (h *host) applyRestore(c *cli.Context, env *backup.Env, plan *backup.RestorePlan) error {
+	p, err := h.startProgress(c, "restore")
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	env.Reporter = p
+	report, err := backup.ApplyRestore(c.Context, env, plan)
+	p.close()
+	if report == nil {
+		return err
+	}
+	write := writeRestoreReport
+	if c.Bool("json") {
+		write = func(w io.Writer, r *backup.RestoreReport) error { return writeJSON(w, r) }
+	}
+	return errors.Join(err, write(h.out, report))
+}

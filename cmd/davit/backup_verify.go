@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"davit/backup"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (h *host) backupVerifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "Check that snapshots are whole and would restore",
+		UsageText: "davit backup verify --repo DIR [SNAPSHOT[:KIND/NAME]] [--read-data] [flags]",
+		Description: paragraph("Without --read-data every manifest is read, and every blob must be there with the right size. "+
+			"With it every blob is read, checked against its digest and decoded. "+
+			"Damage is told with the snapshots and files that it hits.") +
+			examples(
+				"davit backup verify --repo /srv/backup",
+				"davit backup verify --repo /srv/backup latest --read-data",
+			) + exitCodes(exitDone, exitUsage, exitNoRepository, exitDamaged, exitInterrupted),
+		Flags: []cli.Flag{
+			repoFlag(),
+			&cli.BoolFlag{Name: "read-data", Usage: "read and decode everything, too"},
+			progressFlag(),
+			jsonFlag(),
+		},
+		Action: h.backupVerify,
+	}
+}
+
+func (h *host) backupVerify(c *cli.Context) error {
+	args, err := arguments(c, 0, "SNAPSHOT")
+	if err != nil {
+		return err
+	}
+	env, closeRepo, err := h.openBackup(c, readOnly)
+	if err != nil {
+		return err
+	}
+	defer closeRepo()
+	p, err := h.startProgress(c, "verify")
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	env.Reporter = p
+	report, err := backup.Verify(c.Context, env, backup.VerifyOptions{Spec: strings.Join(args, ""), ReadData: c.Bool("read-data")})
+	p.close()
+	if report == nil {
+		return err
+	}
+	if err == nil {
+		err = report.Err()
+	}
+	write := writeVerifyReport
+	if c.Bool("json") {
+		write = func(w io.Writer, r *backup.VerifyReport) error { return writeJSON(w, r) }
+	}
+	return errors.Join(err, write(h.out, report))
+}
+
+func writeVerifyReport(w io.Writer, r *backup.VerifyReport) error {
+	text := &textWriter{w: w}
+	for _, d := range r.Damaged {
+		text.linef("damaged %s: %s", d.Digest, d.Reason)
+		for _, hit := range d.Hits {
+			text.linef("  hits %s:%s", hit.Snapshot, hit.Item)
+			for _, f := range hit.Files {
+				text.linef("    %s", f)
+			}
+			if hit.More > 0 {
+				text.linef("    and %s", count(int64(hit.More), "more file"))
+			}
+		}
+	}
+	text.linef("checked %s: %s, %s, %s%s in %s", count(int64(r.Snapshots), "snapshot"), count(int64(r.Items), "item"),
+		count(r.Files, "file"), count(int64(r.Blobs), "blob"), ifThen(r.BytesRead > 0, ", read "+size(r.BytesRead)), seconds(r.Seconds))
+	if len(r.Damaged) == 0 {
+		text.linef("no damage found")
+	}
+	return text.err
+}

@@ -1,0 +1,50 @@
+// Command davit keeps a Docker host and its data safe.
+//
+// This package holds flags, wiring, rendering and exit codes, one file per command. It decides nothing:
+// what is saved, restored or removed is decided by the packages it calls.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run())
+}
+
+// run is main without the exit, so that every deferred call runs.
+func run() int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	host := thisHost()
+	return host.run(ctx, os.Args[1:])
+}
+
+// interruptedError is the cause of a context that a signal cancelled.
+type interruptedError struct{ signal os.Signal }
+
+func (e interruptedError) Error() string { return "interrupted by signal: " + e.signal.String() }
+
+// withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP cancels. After that the signals have their
+// default effect again, so that a second Ctrl-C ends a run that does not want to end; what is frozen then is
+// thawed by the guard.
+func withSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			cancel(interruptedError{signal: s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
