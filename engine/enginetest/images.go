@@ -19,7 +19,8 @@ type File struct {
 }
 
 // MakeImage makes a one-layer image of a static busybox with all its commands, and files.
-// Its command is `sleep`, for a day.
+// Its command is `sleep`, for a day; its stop signal is SIGKILL, so that no test waits ten
+// seconds for a process 1 that ignores SIGTERM (`docker run --stop-signal` overrides it).
 func (d *Dockerd) MakeImage(t testing.TB, ref string, files ...File) {
 	t.Helper()
 	d.ImportImage(t, ref, nil, files...)
@@ -32,7 +33,7 @@ func (d *Dockerd) ImportImage(t testing.TB, ref string, changes []string, files 
 	if err != nil {
 		t.Fatalf("make image %s: %v", ref, err)
 	}
-	args := []string{"import", "--change", `CMD ["sleep", "86400"]`, "--change", "ENV PATH=/bin"}
+	args := []string{"import", "--change", `CMD ["sleep", "86400"]`, "--change", "ENV PATH=/bin", "--change", "STOPSIGNAL SIGKILL"}
 	for _, c := range changes {
 		args = append(args, "--change", c)
 	}
