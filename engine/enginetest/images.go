@@ -19,8 +19,8 @@ type File struct {
 }
 
 // MakeImage makes a one-layer image of a static busybox with all its commands, and files.
-// Its command is `sleep`, for a day; its stop signal is SIGKILL, so that no test waits ten
-// seconds for a process 1 that ignores SIGTERM (`docker run --stop-signal` overrides it).
+// Its command waits for SIGTERM. Other commands, as process 1, ignore that signal, and are
+// killed ten seconds later: see `docker run --init` and `--stop-signal KILL`.
 func (d *Dockerd) MakeImage(t testing.TB, ref string, files ...File) {
 	t.Helper()
 	d.ImportImage(t, ref, nil, files...)
@@ -33,7 +33,7 @@ func (d *Dockerd) ImportImage(t testing.TB, ref string, changes []string, files 
 	if err != nil {
 		t.Fatalf("make image %s: %v", ref, err)
 	}
-	args := []string{"import", "--change", `CMD ["sleep", "86400"]`, "--change", "ENV PATH=/bin", "--change", "STOPSIGNAL SIGKILL"}
+	args := []string{"import", "--change", "CMD trap exit TERM; while :; do sleep 3600 & wait; done", "--change", "ENV PATH=/bin"}
 	for _, c := range changes {
 		args = append(args, "--change", c)
 	}
