@@ -45,36 +45,11 @@ type WalkOptions struct {
 // Folders are read ahead of the visit in about the order in which it needs them, up to some 200,000 entries; so the
 // stat of an entry may be older than its visit.
 func (r *Root) Walk(ctx context.Context, o WalkOptions, visit func(*Entry) error) error {
-	st, err := r.Stat()
-	if err != nil {
-		return err
-	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	w := newWalker(r.fd, o)
-	top := w.addRoot(&st)
-	unhook := context.AfterFunc(ctx, w.queue.stop)
-	var workers sync.WaitGroup
-	for range o.Workers {
-		workers.Go(w.readAhead)
-	}
-	defer func() {
-		unhook()
-		w.queue.stop()
-		workers.Wait()
-		w.queue.drain()
-	}()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := visit(&Entry{Stat: st}); err != nil {
-		return err
-	}
-	if err := w.deliver(top, visit); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
+	if err := w.walk(ctx, visit); err != nil {
 		return err
 	}
 	if w.rootErr != nil {
@@ -89,17 +64,43 @@ type walker struct {
 	rootFD  int
 	queue   *queue
 	kept    keptFDs
-	rootErr error // of reading the root; read after the root's task is done
+	rootErr error // of reading the root itself
 }
 
 func newWalker(rootFD int, o WalkOptions) *walker {
 	return &walker{options: o, rootFD: rootFD, queue: newQueue(maxWaiting)}
 }
 
-func (w *walker) addRoot(st *Stat) *task {
-	top := &task{dir: &folder{fd: -1, st: *st}}
-	w.queue.add(top)
-	return top
+// walk begins with the root and ends when everything is visited, with the first error of visit, or with ctx's. Nothing
+// runs or is open afterwards.
+func (w *walker) walk(ctx context.Context, visit func(*Entry) error) error {
+	top := Entry{}
+	if top.Stat, w.rootErr = StatFd(w.rootFD); w.rootErr != nil {
+		return nil
+	}
+	first := &task{dir: &folder{fd: -1, st: top.Stat}}
+	w.queue.add(first)
+	unhook := context.AfterFunc(ctx, w.queue.stop)
+	var workers sync.WaitGroup
+	for range w.options.Workers {
+		workers.Go(w.readAhead)
+	}
+	defer func() {
+		unhook()
+		w.queue.stop()
+		workers.Wait()
+		w.queue.drain()
+	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := visit(&top); err != nil {
+		return err
+	}
+	if err := w.deliver(first, visit); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // readAhead is one worker.

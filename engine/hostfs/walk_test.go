@@ -62,7 +62,7 @@ func TestWalkOrder(t *testing.T) {
 	full, wide, large := t.TempDir(), t.TempDir(), t.TempDir()
 	enginetest.BuildTree(t, full)
 	makeWideTree(t, wide, 300, 4)
-	makeLargeFolder(t, large, 13_000)
+	makeLargeFolder(t, large, 9_000)
 	for what, dir := range map[string]string{"everything": full, "wide": wide, "large folder": large, "empty": t.TempDir()} {
 		want := plainOrder(t, dir)
 		root := openRoot(t, dir)
@@ -167,11 +167,11 @@ func TestWalkMount(t *testing.T) {
 // An error of visit ends the walk and comes back as it is; so does a cancelled context, soon. Nothing stays open.
 func TestWalkEndsEarly(t *testing.T) {
 	dir := t.TempDir()
-	makeWideTree(t, dir, 2000, 1)
+	makeWideTree(t, dir, 1000, 1)
 	root := openRoot(t, dir)
 	before := openFDs(t)
 	enough := errors.New("enough")
-	for _, at := range []int{1, 2, 100, 3000} {
+	for _, at := range []int{1, 2, 100, 1500} {
 		seen := 0
 		err := root.Walk(context.Background(), hostfs.WalkOptions{Workers: 4}, func(*hostfs.Entry) error {
 			if seen++; seen == at {
