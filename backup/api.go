@@ -7,19 +7,6 @@ import (
 	"davit/backup/repo"
 )
 
-// PlanCreate reads what the host holds and decides what a backup saves, how it is held meanwhile and
-// what is left out. It changes nothing. Errors: *UsageError, *NotFoundError, *RefusedError,
-// *engine.UnreachableError.
-func PlanCreate(ctx context.Context, env *Env, o CreateOptions) (*CreatePlan, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// ApplyCreate carries a plan out and publishes the snapshot. The report is not nil also with an error, except when
-// nothing was done. Errors: *PartialError when the snapshot was published but not all is as it should be.
-func ApplyCreate(ctx context.Context, env *Env, plan *CreatePlan) (*Report, error) {
-	return nil, errors.ErrUnsupported
-}
-
 // PlanRestore reads the snapshot and the host and decides what a restore does. It changes nothing.
 func PlanRestore(ctx context.Context, env *Env, o RestoreOptions) (*RestorePlan, error) {
 	return nil, errors.ErrUnsupported

@@ -1,5 +1,11 @@
 package backup
 
+import (
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"davit/engine/guard"
+)
+
 // UnknownSize stands for a size that the plan cannot tell without reading.
 const UnknownSize int64 = -1
 
@@ -14,6 +20,8 @@ type CreatePlan struct {
 
 	Engine  *EngineInfo   `json:"engine,omitempty"` // nil without an engine
 	Options CreateOptions `json:"-"`
+
+	platform *ocispec.Platform // of the engine, nil when it is not known
 }
 
 // EngineInfo identifies the engine a plan was made against.
@@ -36,6 +44,13 @@ type PlannedItem struct {
 	Group       int         `json:"group"`                 // index into Groups, -1 when nothing is held for it
 	Failure     string      `json:"failure,omitempty"`     // the reason why this item cannot be saved: the run ends in part
 	Note        string      `json:"note,omitempty"`
+
+	file   string        // the only name in Source that is saved, for bind mounts of a file
+	helper bool          // a volume that has to be held mounted while it is read
+	doc    *definition   // definitions
+	image  *plannedImage // images
+	layer  int64         // containers: bytes in the writable layer, UnknownSize when not asked for
+	runs   bool          // containers: it ran when the plan was made
 }
 
 // Ref is KIND/NAME, percent-encoded.
@@ -54,6 +69,8 @@ type Member struct {
 	Name string `json:"name"`
 	Hold Hold   `json:"hold"`
 	Why  string `json:"why,omitempty"` // when it is held otherwise than asked, or not at all
+
+	target guard.Target
 }
 
 // Hold is what is done to a container while its group is read.

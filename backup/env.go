@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"time"
 
@@ -9,8 +10,8 @@ import (
 	"davit/engine"
 )
 
-// Env is what a run gets from the process it runs in. Repo is needed by everything but
-// PlanCreate, which uses it only to keep the repository out of its own backup.
+// Env is what a run gets from the process it runs in. Repo is needed by everything; PlanCreate
+// uses it only to keep the repository out of its own backup.
 type Env struct {
 	Repo   *repo.Repository
 	Engine Engine // nil without an engine: only paths can be saved, and files restored
@@ -22,18 +23,52 @@ type Env struct {
 	Now      func() time.Time
 	Rand     io.Reader
 	Reporter Reporter // nil reports nothing
+
+	// Hold freezes containers for one run, so that they run again whatever happens to this process; see
+	// GuardedBy. Nil is allowed where nothing is to be held.
+	Hold func(HoldOptions) (Holder, error)
 }
 
-// Engine is the part of engine.Engine that a backup needs. An Engine that holds a nil pointer is
-// not the same as none: leave Env.Engine unset.
+// Engine is what a backup and a restore need of engine.Engine. An Engine that holds a nil pointer
+// is not the same as none: leave Env.Engine unset.
 type Engine interface {
+	Host
+	Target
+	ImageSource
+}
+
+// Host is the reading side of an engine: what PlanCreate and PlanRestore ask.
+type Host interface {
 	Endpoint() string
 	Info(ctx context.Context) (engine.Info, error)
 	Local(ctx context.Context) (bool, string)
 	Containers(ctx context.Context) ([]engine.Container, error)
+	ContainersSized(ctx context.Context) ([]engine.Container, error)
+	OwnLabels(ctx context.Context, c engine.Container) (map[string]string, error)
 	Volumes(ctx context.Context) ([]engine.Volume, error)
 	Images(ctx context.Context) ([]engine.Image, error)
 	Networks(ctx context.Context) ([]engine.Network, error)
+}
+
+// Target is the writing side: what a restore does to an engine.
+type Target interface {
+	InspectVolume(ctx context.Context, name string) (engine.Volume, error)
+	CreateVolume(ctx context.Context, s engine.VolumeSpec) (engine.Volume, error)
+	RemoveVolume(ctx context.Context, name string) error
+	CreateNetwork(ctx context.Context, raw json.RawMessage) (string, error)
+	CreateContainerFromInspect(ctx context.Context, raw json.RawMessage) (string, []string, error)
+	RemoveContainer(ctx context.Context, id string) error
+	LoadImage(ctx context.Context, r io.Reader) (engine.LoadResult, error)
+	Tag(ctx context.Context, image, ref string) error
+	Start(ctx context.Context, id string) error
+	HelperMount(ctx context.Context, volume string) (*engine.Helper, error)
+}
+
+// ImageSource is where images are exported from.
+type ImageSource interface {
+	SaveImages(ctx context.Context, refs []string) (io.ReadCloser, error)
+	RawImageConfig(ctx context.Context, id string) ([]byte, error)
+	SpoolRoom(ctx context.Context) (engine.Room, error)
 }
 
 func (e *Env) reporter() Reporter {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"davit/backup/repo"
 )
@@ -110,12 +111,14 @@ func (r ItemRef) String() string {
 // FormatItem is KIND/NAME with the name percent-encoded.
 func FormatItem(kind, name string) string { return kind + "/" + EncodeName(name) }
 
-// EncodeName percent-encodes what cannot stand in NAME: "/", ":", "%" and control characters.
+// EncodeName percent-encodes what cannot stand in NAME: "/", ":", "%", control characters, and in a name
+// that is not UTF-8 every byte beyond ASCII.
 func EncodeName(name string) string {
+	text := utf8.ValidString(name)
 	var b strings.Builder
 	for i := range len(name) {
 		c := name[i]
-		if c == '/' || c == ':' || c == '%' || c < 0x20 || c == 0x7f {
+		if c == '/' || c == ':' || c == '%' || c < 0x20 || c == 0x7f || c > 0x7f && !text {
 			fmt.Fprintf(&b, "%%%02X", c)
 			continue
 		}

@@ -1,0 +1,394 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"davit/backup/repo"
+	"davit/engine"
+)
+
+// PlanCreate reads what the host holds and decides what a backup saves, how it is held meanwhile and
+// what is left out. It changes nothing. Errors: *UsageError, *NotFoundError,
+// *engine.UnreachableError.
+func PlanCreate(ctx context.Context, env *Env, o CreateOptions) (*CreatePlan, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	b, err := newPlanBuilder(env, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Selection.NeedsEngine() {
+		if err := b.readEngine(ctx, env); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.addPaths(); err != nil {
+		return nil, err
+	}
+	if b.inv != nil {
+		if err := b.addEngineItems(ctx, env); err != nil {
+			return nil, err
+		}
+	}
+	if len(b.plan.Items) == 0 {
+		return nil, ErrNothingSelected
+	}
+	b.planGroups()
+	return b.plan, nil
+}
+
+// planBuilder collects a plan.
+type planBuilder struct {
+	plan    *CreatePlan
+	options CreateOptions
+	rules   bindRules
+	inv     *inventory // nil without an engine
+	chosen  *chosen
+	sources []source
+	probe   func(path string) (probed, error)
+}
+
+func newPlanBuilder(env *Env, o CreateOptions) (*planBuilder, error) {
+	b := &planBuilder{
+		plan: &CreatePlan{
+			Items: []PlannedItem{}, Groups: []Group{}, Skipped: []Skipped{},
+			Layers: []UnsavedLayer{}, Notes: []string{}, Options: o,
+		},
+		options: o,
+		probe:   probePath,
+	}
+	repository, err := absolute(env.repositoryDir())
+	if err != nil {
+		return nil, err
+	}
+	b.rules = bindRules{repository: repository, probe: b.probe}
+	for _, dir := range []string{env.StateDir, env.CacheDir} {
+		if dir != "" {
+			b.rules.state = append(b.rules.state, realPath(dir))
+		}
+	}
+	for _, dir := range o.Selection.Include {
+		real, err := absolute(dir)
+		if err != nil {
+			return nil, err
+		}
+		b.rules.include = append(b.rules.include, real)
+	}
+	return b, nil
+}
+
+// absolute is the real path of dir; "" stays "".
+func absolute(dir string) (string, error) {
+	if dir == "" {
+		return "", nil
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find folder %s: %w", dir, err)
+	}
+	return realPath(abs), nil
+}
+
+// readEngine takes the inventory and what is selected of it.
+func (b *planBuilder) readEngine(ctx context.Context, env *Env) error {
+	if env.Engine == nil {
+		return &UsageError{Reason: "this selection needs an engine", Hint: "--path saves folders without one"}
+	}
+	s := b.options.Selection
+	sized := s.Everything() || len(s.Containers)+len(s.Projects) > 0
+	var err error
+	if b.inv, err = discover(ctx, env.Engine, sized); err != nil {
+		return err
+	}
+	if b.chosen, err = choose(b.inv, s); err != nil {
+		return err
+	}
+	info := b.inv.info
+	b.plan.Engine = &EngineInfo{
+		Endpoint: b.inv.endpoint, Name: info.Name, Version: info.Version,
+		Store: storeKind(info), Local: b.inv.local,
+	}
+	b.plan.platform = platform(info)
+	if info.DataRoot != "" && b.inv.local {
+		b.rules.dataRoot = realPath(info.DataRoot)
+	}
+	b.rules.containerd = containerdRoot(info, b.inv.local)
+	if path, ok := strings.CutPrefix(b.inv.endpoint, "unix://"); ok {
+		b.rules.sockets = []string{realPath(path)}
+	}
+	return nil
+}
+
+func containerdRoot(info engine.Info, local bool) string {
+	if !local {
+		return ""
+	}
+	if info.ContainerdRoot != "" {
+		return realPath(info.ContainerdRoot)
+	}
+	return "/var/lib/containerd"
+}
+
+// addPaths adds what --path names. Such a path that cannot be saved ends the plan:
+// the caller named it.
+func (b *planBuilder) addPaths() error {
+	for _, given := range b.options.Selection.Paths {
+		name, err := filepath.Abs(given)
+		if err != nil {
+			return fmt.Errorf("find folder %s: %w", given, err)
+		}
+		path := realPath(name)
+		if b.rules.repository != "" && overlap(b.rules.repository, path) {
+			return &UsageError{
+				Reason: fmt.Sprintf("repository %s lies inside the data being saved, or around it: %s", b.rules.repository, name),
+				Hint:   "keep the repository on another disk, or leave that folder out",
+			}
+		}
+		p, err := b.probe(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return &NotFoundError{What: KindPath, Name: name, Where: "this host"}
+		case err != nil:
+			return fmt.Errorf("look at %s: %w", name, err)
+		case !p.mode.IsDir() && !p.mode.IsRegular():
+			return &UsageError{Reason: fmt.Sprintf("%s is a %s, neither a folder nor a file", name, typeName(p.mode))}
+		}
+		b.addTree(folderItem(KindPath, name, path, p))
+	}
+	return nil
+}
+
+// folderItem is the item of a folder or of a single file on this host.
+func folderItem(kind, name, path string, p probed) PlannedItem {
+	it := PlannedItem{Kind: kind, Name: name, Source: path, Bytes: UnknownSize}
+	if p.mode.IsRegular() {
+		it.Source, it.file = filepath.Dir(path), filepath.Base(path)
+	}
+	return it
+}
+
+// addTree adds an item that holds files, once.
+func (b *planBuilder) addTree(it PlannedItem) {
+	same := func(other PlannedItem) bool { return other.Kind == it.Kind && other.Name == it.Name }
+	if slices.ContainsFunc(b.plan.Items, same) {
+		return
+	}
+	it.Group = -1
+	if it.Failure == "" {
+		it.Consistency = b.options.Consistency
+		path := it.Source
+		if it.file != "" {
+			path = filepath.Join(it.Source, it.file)
+		}
+		b.sources = append(b.sources, source{item: len(b.plan.Items), path: path})
+	}
+	b.plan.Items = append(b.plan.Items, it)
+}
+
+// addEngineItems adds everything that was chosen of the engine.
+func (b *planBuilder) addEngineItems(ctx context.Context, env *Env) error {
+	b.plan.Skipped = append(b.plan.Skipped, b.chosen.skipped...)
+	b.plan.Notes = append(b.plan.Notes, b.chosen.notes...)
+	if err := b.addVolumes(); err != nil {
+		return err
+	}
+	b.addBinds()
+	b.addLayers()
+	b.addDefinitions()
+	return b.addImages(ctx, env)
+}
+
+func (b *planBuilder) addVolumes() error {
+	for _, v := range b.inv.volumes {
+		named, ok := b.chosen.volumes[v.Name]
+		if !ok {
+			continue
+		}
+		path := volumeSource(v)
+		if b.inv.local && path != "" && b.rules.repository != "" && overlap(b.rules.repository, path) {
+			if named {
+				return &UsageError{Reason: "repository " + b.rules.repository + " lies in volume " + v.Name + ", which is to be saved"}
+			}
+			b.chosen.skip(KindVolume, v.Name, "holds the repository, or lies in it", names(b.inv.users(v.Name)))
+			b.plan.Skipped = append(b.plan.Skipped, b.chosen.skipped[len(b.chosen.skipped)-1])
+			delete(b.chosen.volumes, v.Name)
+			continue
+		}
+		it := PlannedItem{Kind: KindVolume, Name: v.Name, Source: v.Mountpoint, Bytes: UnknownSize}
+		b.readable(&it, v)
+		b.addTree(it)
+		if it.Failure == "" && path != "" {
+			b.sources[len(b.sources)-1].path = path
+		}
+	}
+	return nil
+}
+
+// readable fills in how a volume's files are reached, or why they cannot be.
+func (b *planBuilder) readable(it *PlannedItem, v engine.Volume) {
+	switch {
+	case !b.inv.local:
+		it.Failure = "the engine is not local, so its files cannot be read: " + b.inv.notLocal
+	case plainLocal(v):
+		if _, err := b.probe(v.Mountpoint); err != nil {
+			it.Failure = fmt.Sprintf("read %s: %v", v.Mountpoint, err)
+		}
+	default:
+		// Files of these are at Mountpoint only while something holds the volume mounted;
+		// read without that, a full volume would look empty.
+		it.helper = true
+		it.Note = "mounted by a helper container while it is read"
+	}
+}
+
+// addBinds adds the bind mounts that no rule leaves out.
+func (b *planBuilder) addBinds() {
+	users := map[string][]string{}
+	for given, containers := range b.chosen.binds {
+		source := given
+		if b.inv.local {
+			source = realPath(given)
+		}
+		users[source] = append(users[source], containers...)
+	}
+	kept := map[string]probed{}
+	for _, source := range slices.Sorted(maps.Keys(users)) {
+		slices.Sort(users[source])
+		users[source] = slices.Compact(users[source])
+		if !b.inv.local {
+			b.addTree(PlannedItem{
+				Kind: KindBind, Name: source, Bytes: UnknownSize,
+				Failure: "the engine is not local, so its files cannot be read: " + b.inv.notLocal,
+			})
+			continue
+		}
+		v, p := b.rules.judge(source)
+		if v.reason != "" {
+			b.skipBind(source, v, users[source])
+			continue
+		}
+		kept[source] = p
+	}
+	covered := dropCovered(kept, b.pathSources(), b.rules.include)
+	for _, source := range slices.Sorted(maps.Keys(kept)) {
+		if other, ok := covered[source]; ok {
+			b.skipBind(source, verdict{reason: "is saved with " + other}, users[source])
+			continue
+		}
+		b.addTree(folderItem(KindBind, source, source, kept[source]))
+	}
+}
+
+func (b *planBuilder) pathSources() []string {
+	var list []string
+	for _, it := range b.plan.Items {
+		if it.Kind == KindPath && it.file == "" {
+			list = append(list, it.Source)
+		}
+	}
+	return list
+}
+
+func (b *planBuilder) skipBind(source string, v verdict, users []string) {
+	b.plan.Skipped = append(b.plan.Skipped, Skipped{
+		Kind: KindBind, Name: source, Reason: v.reason, Hint: v.hint, Containers: users,
+	})
+}
+
+// addLayers adds writable layers, or names those that hold much and are not saved.
+func (b *planBuilder) addLayers() {
+	for _, c := range b.chosen.sortedContainers() {
+		if !b.options.Selection.RWLayers {
+			if c.SizeRw > b.options.LayerWarning {
+				b.plan.Layers = append(b.plan.Layers, UnsavedLayer{Container: c.Name, Bytes: c.SizeRw})
+			}
+			continue
+		}
+		it := PlannedItem{Kind: KindRWLayer, Name: c.Name, Source: c.UpperDir, Bytes: c.SizeRw}
+		switch {
+		case !b.inv.local:
+			it.Failure = "the engine is not local, so its files cannot be read: " + b.inv.notLocal
+		case c.UpperDir == "":
+			it.Failure = "the storage driver " + b.inv.info.Driver + " does not say where the writable layer is"
+		}
+		b.addTree(it)
+	}
+}
+
+// addDefinitions adds documents, first of all: they are small and say what the rest is.
+func (b *planBuilder) addDefinitions() {
+	docs := definitionsOf(b.inv, b.chosen)
+	if b.inv.local {
+		files, skipped := readComposeFiles(composeFiles(b.inv, b.chosen))
+		docs = append(docs, files...)
+		b.plan.Skipped = append(b.plan.Skipped, skipped...)
+	}
+	for i := range docs {
+		it := PlannedItem{
+			Kind: docs[i].kind, Name: docs[i].name, Bytes: int64(len(docs[i].data)),
+			Group: -1, doc: &docs[i], layer: UnknownSize,
+		}
+		if docs[i].kind == KindContainer {
+			if c, ok := b.inv.container(docs[i].name); ok {
+				it.layer, it.runs = c.SizeRw, c.Running
+			}
+		}
+		b.plan.Items = append(b.plan.Items, it)
+	}
+}
+
+// planGroups decides which containers are held for which items.
+func (b *planBuilder) planGroups() {
+	if b.inv == nil || len(b.sources) == 0 {
+		for i := range b.plan.Items {
+			if isTree(b.plan.Items[i].Kind) {
+				b.plan.Items[i].Consistency = ConsistencyLive
+			}
+		}
+		return
+	}
+	rules := &holdRules{
+		consistency: b.options.Consistency,
+		allowRMLoss: b.options.AllowRMLoss,
+		repository:  b.rules.repository,
+		live:        func(c engine.Container) bool { return b.inv.label(c, LabelConsistency) == string(ConsistencyLive) },
+	}
+	for _, s := range b.sources {
+		rules.sources = append(rules.sources, s.path)
+	}
+	b.plan.planGroups(b.inv, rules, b.sources)
+}
+
+func (e *Env) repositoryDir() string {
+	if e.Repo == nil {
+		return ""
+	}
+	return e.Repo.Dir()
+}
+
+// storedImages finds the image items of a repository's snapshots.
+func storedImages(ctx context.Context, r *repo.Repository) ([]repo.Item, error) {
+	snapshots, err := r.Snapshots(ctx)
+	var unreadable *repo.UnreadableError
+	if err != nil && !errors.As(err, &unreadable) {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	var items []repo.Item
+	for _, s := range snapshots {
+		for _, it := range s.Items {
+			if it.Kind == KindImage {
+				items = append(items, it)
+			}
+		}
+	}
+	return items, nil
+}

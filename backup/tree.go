@@ -1,0 +1,125 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"davit/backup/chunk"
+	"davit/engine"
+	"davit/engine/hostfs"
+)
+
+// tree is an item that holds files while it is saved.
+type tree struct {
+	item   *PlannedItem
+	root   *hostfs.Root
+	cache  *chunk.Cache
+	helper *engine.Helper // holds a volume mounted, or nil
+	skip   *excludePatterns
+
+	result     *chunk.Result
+	pending    *chunk.Pending
+	passes     int
+	read       int64 // bytes read in all passes
+	stored     chunk.Stats
+	unsettled  string // why the result is not of one moment, though it should be
+	mu         sync.Mutex
+	notEntered map[string]string // mounts below the root that are left out, with the reason
+}
+
+// openTree opens the folder of an item, mounting it first where that is needed.
+func (r *createRun) openTree(ctx context.Context, it *PlannedItem) (*tree, error) {
+	t := &tree{item: it, skip: newExcludePatterns(r.plan.Options.Selection.Exclude), notEntered: map[string]string{}}
+	source := it.Source
+	if it.helper {
+		helper, err := r.env.Engine.HelperMount(ctx, it.Name)
+		if err != nil {
+			return nil, fmt.Errorf("mount volume %s: %w", it.Name, err)
+		}
+		t.helper, source = helper, helper.Path
+	}
+	root, err := hostfs.OpenRoot(source)
+	if err != nil {
+		return nil, errors.Join(err, t.close(ctx))
+	}
+	t.root = root
+	t.cache = chunk.OpenCache(r.cachePath(it), r.env.Repo.Config().ID+" "+it.Ref())
+	return t, nil
+}
+
+func (t *tree) close(ctx context.Context) error {
+	var errs []error
+	if t.root != nil {
+		errs = append(errs, t.root.Close())
+	}
+	if t.helper != nil {
+		errs = append(errs, t.helper.Close(context.WithoutCancel(ctx)))
+	}
+	return errors.Join(errs...)
+}
+
+// cachePath is where the cache of an item lies; "" keeps none.
+func (r *createRun) cachePath(it *PlannedItem) string {
+	if r.env.CacheDir == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(it.Ref()))
+	return filepath.Join(r.cacheFolder(), hex.EncodeToString(sum[:16])+".cache")
+}
+
+func (r *createRun) cacheFolder() string {
+	return filepath.Join(r.env.CacheDir, "trees", r.env.Repo.Config().ID)
+}
+
+// options is how a pass over the tree walks it.
+func (t *tree) options(warm bool) chunk.SaveOptions {
+	return chunk.SaveOptions{Skip: t.skips, EnterMount: t.enters, Warm: warm}
+}
+
+func (t *tree) skips(dir, name string, _ *hostfs.Stat) bool {
+	if t.item.file != "" && dir == "" && name != t.item.file {
+		return true
+	}
+	return t.skip.match(dir, name)
+}
+
+// enters says whether to go on below a mount: on local disks. What a network, a process or the kernel
+// shows there is somebody else's, and may hang the run.
+func (t *tree) enters(path string, _ *hostfs.Stat) bool {
+	p, err := probePath(filepath.Join(t.root.Path(), path))
+	if err == nil && p.trusted {
+		return true
+	}
+	reason := "a mount of type " + p.fsType + " is not entered"
+	if err != nil {
+		reason = "a mount is not entered: " + err.Error()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notEntered[path] = reason
+	return false
+}
+
+// save makes one pass and keeps its result.
+func (t *tree) save(ctx context.Context, saver *chunk.Saver, warm bool) error {
+	result, err := saver.Save(ctx, t.root, t.cache, t.options(warm))
+	if err != nil {
+		return err
+	}
+	t.keep(result)
+	return nil
+}
+
+// keep takes a pass's result in place of the one before, and adds what it did to the sums.
+func (t *tree) keep(result *chunk.Result) {
+	t.result = result
+	t.passes++
+	t.read += result.Stats.BytesRead
+	t.stored.NewBytes += result.Stats.NewBytes
+	t.stored.StoredBytes += result.Stats.StoredBytes
+}
