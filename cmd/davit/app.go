@@ -27,7 +27,7 @@ func (h *host) run(ctx context.Context, words []string) int {
 	default:
 		err = app.RunContext(ctx, inv.args())
 	}
-	return h.report(ctx, inv.name(), err)
+	return h.report(ctx, err)
 }
 
 // app builds the command tree. It is built anew for every run, so that no state survives one.

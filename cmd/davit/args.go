@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"davit/engine/guard"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -87,12 +89,16 @@ func (inv *invocation) commands() []*cli.Command {
 	return inv.path[len(inv.path)-1].Subcommands
 }
 
-// passesThrough reports whether all further words belong to the container.
+// passesThrough reports whether all further words belong to the container, or to the guard, which reads them itself.
 func (inv *invocation) passesThrough() bool {
+	name := inv.name()
+	if name == guard.Subcommand {
+		return true
+	}
 	if len(inv.rest) == 0 {
 		return false
 	}
-	switch inv.name() {
+	switch name {
 	case "run", "create", "exec", "top", "commit",
 		"container run", "container create", "container exec", "container top", "container commit":
 		return true

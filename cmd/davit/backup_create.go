@@ -95,12 +95,13 @@ func (h *host) backupCreate(c *cli.Context) error {
 		return err
 	}
 	defer closeRepo()
-	closeEngine, err := h.withEngine(c, env, options.Selection.NeedsEngine())
-	if err != nil {
-		return err
+	if options.Selection.NeedsEngine() {
+		closeEngine, err := h.withEngine(c, env)
+		if err != nil {
+			return err
+		}
+		defer closeEngine()
 	}
-	defer closeEngine()
-
 	plan, err := backup.PlanCreate(c.Context, env, options)
 	switch {
 	case err != nil:

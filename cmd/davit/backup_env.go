@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	"davit/backup"
@@ -33,7 +32,7 @@ func (h *host) openBackup(c *cli.Context, how access) (env *backup.Env, close fu
 	}
 	r, err := repo.Open(dir, repo.Options{Now: h.now, Rand: rand.Reader, Host: name, ReadOnly: bool(how)})
 	if err != nil {
-		return nil, nil, atRepository("open", dir, err)
+		return nil, nil, err
 	}
 	env = &backup.Env{
 		Repo:     r,
@@ -47,11 +46,6 @@ func (h *host) openBackup(c *cli.Context, how access) (env *backup.Env, close fu
 	return env, func() { _ = r.Close() }, nil // nothing is written by closing
 }
 
-// atRepository says which repository an error is about, unless the error does.
-func atRepository(verb, dir string, err error) error {
-	return fmt.Errorf("%s repository %s: %w", verb, dir, err)
-}
-
 // connect returns the engine that the global flags and the environment name.
 func (h *host) connect(c *cli.Context) (*engine.Engine, error) {
 	return engine.Connect(c.Context, engine.Target{
@@ -61,18 +55,14 @@ func (h *host) connect(c *cli.Context) (*engine.Engine, error) {
 	})
 }
 
-// withEngine connects env to the engine. Where none answers and none is needed, env stays without one.
-func (h *host) withEngine(c *cli.Context, env *backup.Env, needed bool) (close func(), err error) {
+// withEngine connects env to the engine.
+func (h *host) withEngine(c *cli.Context, env *backup.Env) (close func(), err error) {
 	eng, err := h.connect(c)
-	var unreachable *engine.UnreachableError
-	switch {
-	case err == nil:
-		env.Engine = eng
-		return func() { _ = eng.Close() }, nil
-	case !needed && errors.As(err, &unreachable):
-		return func() {}, nil
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	env.Engine = eng
+	return func() { _ = eng.Close() }, nil
 }
 
 // global returns the value of a global flag; a flag of the command may have the same name.

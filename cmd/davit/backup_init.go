@@ -37,11 +37,11 @@ func (h *host) backupInit(c *cli.Context) error {
 	}
 	r, err := repo.Init(dir, repo.Options{Now: h.now, Rand: rand.Reader, Host: name})
 	if err != nil {
-		return atRepository("init", dir, err)
+		return err
 	}
 	id, format := r.Config().ID, r.Config().Version
 	if err := r.Close(); err != nil {
-		return atRepository("init", dir, err)
+		return err
 	}
 	if c.Bool("json") {
 		return writeJSON(h.out, struct {

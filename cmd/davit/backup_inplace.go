@@ -37,7 +37,7 @@ func (h *host) settleInPlace(c *cli.Context) error {
 	if c.Bool("kept") || c.Bool("dry-run") {
 		return h.writeKept(c, kept)
 	}
-	closeEngine, err := h.withEngine(c, env, true)
+	closeEngine, err := h.withEngine(c, env)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (h *host) backupRestore(c *cli.Context) error {
 	}
 	defer closeRepo()
 	if options.To == "" {
-		closeEngine, err := h.withEngine(c, env, true)
+		closeEngine, err := h.withEngine(c, env)
 		if err != nil {
 			return err
 		}

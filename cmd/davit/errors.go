@@ -57,11 +57,11 @@ type failure struct {
 }
 
 // report prints an error, if there is one, and returns the exit code.
-func (h *host) report(ctx context.Context, command string, err error) int {
+func (h *host) report(ctx context.Context, err error) int {
 	if err == nil {
 		return exitDone
 	}
-	f := explain(ctx, command, err)
+	f := explain(ctx, err)
 	_, _ = fmt.Fprintf(h.err, "davit: %s\n", visible(f.message))
 	if f.hint != "" {
 		_, _ = fmt.Fprintf(h.err, "hint: %s\n", visible(f.hint))
@@ -70,8 +70,8 @@ func (h *host) report(ctx context.Context, command string, err error) int {
 }
 
 // explain is the one place that turns an error into what is said and the code that is returned.
-func explain(ctx context.Context, command string, err error) failure {
-	f := failure{message: oneLine(command, err), code: exitFailed}
+func explain(ctx context.Context, err error) failure {
+	f := failure{message: oneLine(err), code: exitFailed}
 	var interrupted interruptedError
 	if errors.As(context.Cause(ctx), &interrupted) {
 		f.message = strings.ReplaceAll(f.message, context.Canceled.Error(), interrupted.Error())
@@ -88,20 +88,21 @@ func explain(ctx context.Context, command string, err error) failure {
 	return f
 }
 
-// oneLine words an error as "group verb object: reason". Errors that begin with the verb keep their own wording.
-func oneLine(command string, err error) string {
-	text := strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
-	group, verb := "", command
-	if i := strings.LastIndex(command, " "); i >= 0 {
-		group, verb = command[:i+1], command[i+1:]
+// oneLine returns the text of an error; several joined errors come in one line. A newline that remains is part of a
+// name.
+func oneLine(err error) string {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err.Error()
 	}
-	switch {
-	case command == "", strings.HasPrefix(text, command+":"), strings.HasPrefix(text, command+" "):
-		return text
-	case strings.HasPrefix(text, verb+":"), strings.HasPrefix(text, verb+" "):
-		return group + text
+	var lines, texts []string
+	for _, e := range joined.Unwrap() {
+		lines, texts = append(lines, e.Error()), append(texts, oneLine(e))
 	}
-	return command + ": " + text
+	if strings.Join(lines, "\n") != err.Error() {
+		return err.Error() // it has a wording of its own
+	}
+	return strings.Join(texts, "; ")
 }
 
 func explainUsage(err error, f *failure) bool {

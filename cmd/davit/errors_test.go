@@ -18,44 +18,41 @@ import (
 // TestErrorsAreTold shows for each kind of error the message, the hint and the exit code, however deeply it is wrapped.
 func TestErrorsAreTold(t *testing.T) {
 	lock := &repo.LockedError{PID: 4121, Host: "nas", Since: time.Date(2026, 11, 23, 3, 10, 0, 0, time.Local)}
+	open := func(dir string, err error) error { return fmt.Errorf("open repository %s: %w", dir, err) }
 	for _, c := range []struct {
-		command string
-		err     error
-		want    string // the lines on the screen
-		code    int
+		err  error
+		want string // the lines on the screen
+		code int
 	}{
-		{"backup ls", errors.New("read x: input/output error"), "davit: backup ls: read x: input/output error", 1},
-		{"backup create", atRepository("open", "/srv/backup", lock),
-			"davit: backup create: open repository /srv/backup: locked by pid 4121 on nas since 03:10\n" +
-				"hint: wait for it or stop it; the lock goes away with that process", 11},
-		{"backup ls", atRepository("open", "/b", repo.ErrNoRepository),
-			"davit: backup ls: open repository /b: no repository here\nhint: davit backup init --repo DIR makes one", 10},
-		{"backup ls", atRepository("open", "/b", repo.ErrNotRepository), "davit: backup ls: open repository /b: not a davit repository\n" +
+		{errors.New("read x: input/output error"), "davit: read x: input/output error", 1},
+		{open("/srv/backup", lock), "davit: open repository /srv/backup: locked by pid 4121 on nas since 03:10\n" +
+			"hint: wait for it or stop it; the lock goes away with that process", 11},
+		{open("/b", repo.ErrNoRepository), "davit: open repository /b: no repository here\n" +
+			"hint: davit backup init --repo DIR makes one", 10},
+		{open("/b", repo.ErrNotRepository), "davit: open repository /b: not a davit repository\n" +
 			"hint: davit backup init --repo DIR makes a repository in a new or empty folder", 10},
-		{"backup ls", atRepository("open", "/b", &repo.NewerFormatError{Version: 9}),
-			"davit: backup ls: open repository /b: repository format 9 is newer than this davit knows (1)\nhint: a newer davit wrote it; use that one", 1},
-		{"backup show", fmt.Errorf("x: %w", &repo.AmbiguousError{Spec: "ab", Matches: []string{"ab1", "ab2"}}),
-			"davit: backup show: x: snapshot ab is ambiguous: ab1, ab2\nhint: davit backup ls shows what there is", 1},
-		{"backup create", &backup.UsageError{Reason: "--max-freeze is negative", Hint: "10s is the default"},
-			"davit: backup create: --max-freeze is negative\nhint: 10s is the default", 2},
-		{"backup create", &usageError{command: "backup create", message: "needs --repo DIR", hint: "or else", code: 2},
+		{open("/b", &repo.NewerFormatError{Version: 9}), "davit: open repository /b: repository format 9 is newer than this davit knows (1)\n" +
+			"hint: a newer davit wrote it; use that one", 1},
+		{fmt.Errorf("x: %w", &repo.AmbiguousError{Spec: "ab", Matches: []string{"ab1", "ab2"}}),
+			"davit: x: snapshot ab is ambiguous: ab1, ab2\nhint: davit backup ls shows what there is", 1},
+		{&backup.UsageError{Reason: "--max-freeze is negative", Hint: "10s is the default"},
+			"davit: --max-freeze is negative\nhint: 10s is the default", 2},
+		{&usageError{command: "backup create", message: "needs --repo DIR", hint: "or else", code: 2},
 			"davit: backup create: needs --repo DIR\nhint: or else", 2},
-		{"backup create", &engine.UnreachableError{Endpoint: "unix:///x", Reason: "no socket", Hint: "is it running?"},
-			"davit: backup create: cannot reach the engine at unix:///x: no socket\nhint: is it running?", 13},
-		{"backup create", &backup.PartialError{Action: "create", Problems: 2}, "davit: backup create is done in part: 2 problems", 3},
-		{"backup verify", &backup.DamageError{Blobs: 1, Snapshots: 2}, "davit: backup verify: 1 damaged blob in 2 snapshots", 14},
-		{"backup restore", errors.Join(&repo.DamagedError{Reason: "missing"}, nil),
-			"davit: backup restore: blob sha256:" + strings.Repeat("0", 64) + ": missing\nhint: davit backup verify tells what it hits", 14},
-		{"backup create", &backup.NotFoundError{What: "volume", Name: "pg", Where: "this host"},
-			"davit: backup create: no such volume on this host: pg", 1},
-		{"backup restore", &backup.RefusedError{Action: "restore", Reasons: []backup.Refusal{{Item: "volume/a", Reason: "exists", Hint: "--in-place"}}},
-			"davit: backup restore: refuse to restore: volume/a: exists\nhint: --in-place", 1},
-		{"backup ls", errors.New("name ev\x1b[31mil\nsecond line"), `davit: backup ls: name ev\x1b[31mil; second line`, 1},
-		{"", errors.New("needs a command"), "davit: needs a command", 1},
+		{&engine.UnreachableError{Endpoint: "unix:///x", Reason: "no socket", Hint: "is it running?"},
+			"davit: cannot reach the engine at unix:///x: no socket\nhint: is it running?", 13},
+		{&backup.PartialError{Action: "create", Problems: 2}, "davit: create is done in part: 2 problems", 3},
+		{&backup.DamageError{Blobs: 1, Snapshots: 2}, "davit: verify: 1 damaged blob in 2 snapshots", 14},
+		{errors.Join(&repo.DamagedError{Reason: "missing"}, nil),
+			"davit: blob sha256:" + strings.Repeat("0", 64) + ": missing\nhint: davit backup verify tells what it hits", 14},
+		{&backup.NotFoundError{What: "volume", Name: "pg", Where: "this host"}, "davit: no such volume on this host: pg", 1},
+		{&backup.RefusedError{Action: "restore", Reasons: []backup.Refusal{{Item: "volume/a", Reason: "exists", Hint: "--in-place"}}},
+			"davit: refuse to restore: volume/a: exists\nhint: --in-place", 1},
+		{errors.Join(errors.New("name ev\x1b[31mil\nline"), errors.Join(errors.New("b"), errors.New("c"))), `davit: name ev\x1b[31mil\nline; b; c`, 1},
 	} {
 		var screen bytes.Buffer
 		h := &host{err: &screen}
-		code := h.report(t.Context(), c.command, c.err)
+		code := h.report(t.Context(), c.err)
 		if got := strings.TrimSuffix(screen.String(), "\n"); got != c.want || code != c.code {
 			t.Errorf("got code %d\n%s\nwant code %d\n%s", code, got, c.code, c.want)
 		}
@@ -68,8 +65,8 @@ func TestInterrupted(t *testing.T) {
 	cancel(interruptedError{signal: syscall.SIGTERM})
 	var screen bytes.Buffer
 	h := &host{err: &screen}
-	code := h.report(ctx, "backup create", fmt.Errorf("save volume/a: %w", context.Canceled))
-	if want := "davit: backup create: save volume/a: interrupted by signal: terminated\n"; code != 130 || screen.String() != want {
+	code := h.report(ctx, fmt.Errorf("save volume/a: %w", context.Canceled))
+	if want := "davit: save volume/a: interrupted by signal: terminated\n"; code != 130 || screen.String() != want {
 		t.Errorf("code %d: %s", code, screen.String())
 	}
 }

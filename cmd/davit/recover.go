@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"path/filepath"
+
+	"davit/engine/guard"
 
 	"github.com/urfave/cli/v2"
 )
@@ -21,4 +24,36 @@ func (h *host) recoverCommand() *cli.Command {
 	}
 }
 
-func (h *host) recover(*cli.Context) error { return errors.ErrUnsupported }
+func (h *host) recover(c *cli.Context) error {
+	if _, err := arguments(c, 0, ""); err != nil {
+		return err
+	}
+	undone, err := guard.Recover(c.Context, guardDir(c), guardConnect)
+	return errors.Join(err, h.writeUndone(c, undone))
+}
+
+// guardDir is where the journals of freezes are.
+func guardDir(c *cli.Context) string { return filepath.Join(global(c, "state-dir"), "guard") }
+
+func (h *host) writeUndone(c *cli.Context, undone []guard.Undone) error {
+	text := &textWriter{w: h.out}
+	for _, u := range undone {
+		if !c.Bool("json") {
+			text.linef("%s: %s (was left by run %s, mode %s)", u.Name, u.Outcome, u.Run, u.Mode)
+			continue
+		}
+		if err := writeJSON(h.out, struct {
+			Run     string        `json:"run"`
+			ID      string        `json:"id"`
+			Name    string        `json:"name"`
+			Mode    guard.Mode    `json:"mode"`
+			Outcome guard.Outcome `json:"outcome"`
+		}{u.Run, u.ID, u.Name, u.Mode, u.Outcome}); err != nil {
+			return err
+		}
+	}
+	if len(undone) == 0 && !c.Bool("json") {
+		text.linef("nothing to undo")
+	}
+	return text.err
+}
