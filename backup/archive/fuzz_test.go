@@ -18,8 +18,10 @@ func FuzzImport(f *testing.F) {
 	platforms, _, _ := multi(f, nil)
 	f.Add(pack(f, platforms))
 	f.Add([]byte(`{"message":"no such image"}`))
+	// A repository each time would be most of the work. That they fill up lets
+	// known layers be met as well.
+	s, second := newStore(f), newStore(f)
 	f.Fuzz(func(t *testing.T, archive []byte) {
-		s := newStore(t)
 		r, _ := Import(t.Context(), s, bytes.NewReader(archive), ImportOptions{})
 		if r == nil {
 			return
@@ -33,7 +35,7 @@ func FuzzImport(f *testing.F) {
 			if err != nil {
 				t.Fatalf("export %+v: %v", item, err)
 			}
-			back, err := Import(t.Context(), newStore(t), stream, ImportOptions{Kind: item.Kind})
+			back, err := Import(t.Context(), second, stream, ImportOptions{Kind: item.Kind})
 			if err != nil || len(back.Images) != 1 || back.Images[0].ID != item.ID {
 				t.Fatalf("image %+v came back as %+v, %v", item, back, err)
 			}

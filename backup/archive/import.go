@@ -125,8 +125,9 @@ func isLayerName(name string) bool {
 	return false
 }
 
-// blob takes a file of an OCI layout. Only those that list others are held
-// until the archive's end; they cannot be told by name from layers.
+// blob takes a file of an OCI layout. Those that list others are held until
+// the archive's end, since they cannot be told by name from layers; and small
+// ones, since an engine adds documents that no image needs.
 func (c *contents) blob(ctx context.Context, l *layers, name string, d repo.Digest, r io.Reader, size int64) error {
 	var head [1]byte
 	n, err := io.ReadFull(r, head[:])
@@ -134,7 +135,7 @@ func (c *contents) blob(ctx context.Context, l *layers, name string, d repo.Dige
 		return err
 	}
 	whole := io.MultiReader(bytes.NewReader(head[:n]), r)
-	if head[0] != '{' || size > maxConfig {
+	if head[0] != '{' || size > maxConfig || c.held+size > maxMetadata {
 		f, err := l.save(ctx, whole, size, &d)
 		c.files[name] = f
 		return err
@@ -143,7 +144,7 @@ func (c *contents) blob(ctx context.Context, l *layers, name string, d repo.Dige
 	if err != nil {
 		return err
 	}
-	if !lists(doc) {
+	if !lists(doc) && (size > maxSmall || !json.Valid(doc)) {
 		f, err := l.save(ctx, bytes.NewReader(doc), size, &d)
 		c.files[name] = f
 		return err
