@@ -113,7 +113,7 @@ func (c *collector) remember(u *unit) {
 	if !u.big || u.cached != nil || !u.trusted || len(u.chunks) == 0 {
 		return
 	}
-	rec := u.bigFile
+	rec := bigRecord{size: u.bigFile.size, segments: u.bigFile.segments}
 	for _, ref := range u.chunks {
 		rec.ids = append(rec.ids, ref.blob.ID)
 	}

@@ -57,3 +57,12 @@ func catalogError(catalog repo.Digest, err error) error {
 	}
 	return &repo.DamagedError{Digest: catalog, Reason: err.Error()}
 }
+
+// Layers lists the chunks of a part, in stream order.
+func Layers(ctx context.Context, r Reader, part ocispec.Descriptor) ([]repo.Blob, error) {
+	p, err := readPart(ctx, r, part)
+	if err != nil {
+		return nil, err
+	}
+	return p.Layers, nil
+}

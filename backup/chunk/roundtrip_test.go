@@ -30,7 +30,12 @@ func (s store) PutBlob(ctx context.Context, data []byte) (repo.Digest, error) {
 
 func newStore(t testing.TB) store {
 	t.Helper()
-	r, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.Options{Now: time.Now, Host: "test"})
+	return newStoreAt(t, filepath.Join(t.TempDir(), "repo"))
+}
+
+func newStoreAt(t testing.TB, dir string) store {
+	t.Helper()
+	r, err := repo.Init(dir, repo.Options{Now: time.Now, Host: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,47 @@
+package enginetest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Disk mounts an empty ext4 file system of size bytes and returns its folder. Its
+// image is in memory where that is possible, so that a test with many small files or
+// many syncs does not wait for the disk of the machine. It is unmounted at the end of
+// the test, and the loop device goes with it.
+func Disk(t testing.TB, size int64) string {
+	t.Helper()
+	NeedRoot(t)
+	base := "/dev/shm"
+	if info, err := os.Stat(base); err != nil || !info.IsDir() {
+		base = os.TempDir()
+	}
+	dir, err := os.MkdirTemp(base, "davit-disk-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	image, mount := filepath.Join(dir, "image"), filepath.Join(dir, "m")
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, size); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(mount, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("mkfs.ext4", "-q", "-F", "-m", "0", image); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("mount", "-o", "loop", image, mount); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := run("umount", mount); err != nil {
+			t.Error(err)
+		}
+	})
+	return mount
+}
