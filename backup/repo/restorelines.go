@@ -7,13 +7,17 @@ package repo
 // need root.
 const RestoreLines = `file() { echo "blobs/$1" | tr : /; }
 chunks() {
-	jq -r '(.manifests[]? | "below " + .digest), (.layers[]? | "chunk " + .digest)' "$(file "$1")" |
-	while read -r what digest; do
-		if [ "$what" = chunk ]; then file "$digest"; else chunks "$digest"; fi
+	rows=$(jq -r '(.manifests[]? | "below " + .digest), (.layers[]? | "chunk " + .digest)' "$(file "$1")") || return
+	echo "$rows" | while read -r what digest; do
+		case $what in
+		below) chunks "$digest" || exit ;;
+		chunk) file "$digest" ;;
+		esac
 	done
 }
 item=$(jq -er --arg name "$1" '.manifests[] |
 	select(.annotations["org.opencontainers.image.ref.name"] == $name) | .digest' index.json) || exit
-chunks "$item" | xargs cat | zstd -dqc |
+list=$(chunks "$item") && echo "$list" | xargs ls > /dev/null || exit
+echo "$list" | xargs cat | zstd -dqc |
 	tar -x -p --numeric-owner --same-owner --acls --xattrs --xattrs-include='*' -C "$2" -f -
 `

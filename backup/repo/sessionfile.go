@@ -85,7 +85,14 @@ func (s *Session) touch() { _ = touchNow(s.file) }
 // removeLeftovers removes the temporary files of dead sessions, then their
 // session files. Without dead sessions it does not list the blobs.
 func (r *Repository) removeLeftovers(ctx context.Context, own *Session) error {
-	dead, err := r.deadSessions(own)
+	self, err := own.file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := r.removeOldTemps(self.ModTime()); err != nil {
+		return err
+	}
+	dead, err := r.deadSessions(own, self.ModTime())
 	if err != nil || len(dead) == 0 {
 		return err
 	}
@@ -101,11 +108,36 @@ func (r *Repository) removeLeftovers(ctx context.Context, own *Session) error {
 	return nil
 }
 
-func (r *Repository) deadSessions(own *Session) ([]string, error) {
-	self, err := own.file.Stat()
-	if err != nil {
-		return nil, err
+// removeOldTemps removes what a killed process was about to rename into place.
+// Such a file does not tell whose it is; none is in use for a day.
+func (r *Repository) removeOldTemps(now time.Time) error {
+	for _, dir := range []string{"", refDir, indexDir, sessionDir} {
+		entries, err := os.ReadDir(r.path(dir))
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			if !isTemp(entry.Name()) {
+				continue
+			}
+			info, err := entry.Info()
+			if err != nil || now.Sub(info.ModTime()) < quietOther {
+				continue // gone, or perhaps in use
+			}
+			if err := os.Remove(r.path(dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
 	}
+	return nil
+}
+
+// isTemp knows this package's temporary files and those of hostfs.
+func isTemp(name string) bool {
+	return strings.HasPrefix(name, tempPrefix) || strings.HasPrefix(name, ".davit-")
+}
+
+func (r *Repository) deadSessions(own *Session, now time.Time) ([]string, error) {
 	entries, err := os.ReadDir(r.path(sessionDir))
 	if err != nil {
 		return nil, err
@@ -116,7 +148,7 @@ func (r *Repository) deadSessions(own *Session) ([]string, error) {
 		if !ok || !isUUID(id) || id == own.id {
 			continue
 		}
-		if sessionIsDead(r.path(sessionDir, entry.Name()), own.host, self.ModTime()) {
+		if sessionIsDead(r.path(sessionDir, entry.Name()), own.host, now) {
 			dead = append(dead, id)
 		}
 	}
