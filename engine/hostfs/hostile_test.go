@@ -72,6 +72,33 @@ func swapFolders(stop <-chan struct{}, folder, outside string) {
 	}
 }
 
+// A folder that is swapped for a symlink after it was seen and before it is opened leads nowhere, neither itself nor from
+// further down. Skip runs in just that moment.
+func TestWalkOfSwappedFolder(t *testing.T) {
+	top := t.TempDir()
+	outside, dir := filepath.Join(top, "outside"), filepath.Join(top, "root")
+	must(t, os.MkdirAll(filepath.Join(outside, "OUTSIDE"), 0o755))
+	for _, swapped := range []string{"a", "a/b", "a/b/c"} {
+		must(t, os.RemoveAll(dir))
+		must(t, os.MkdirAll(filepath.Join(dir, "a/b/c/d"), 0o755))
+		must(t, os.Mkdir(filepath.Join(dir, "z"), 0o755))
+		var once sync.Once
+		swap := func(in, name string, _ *hostfs.Stat) bool {
+			if filepath.Join(in, name) == swapped {
+				once.Do(func() {
+					must(t, os.Rename(filepath.Join(dir, swapped), filepath.Join(top, "aside")))
+					must(t, os.Symlink(outside, filepath.Join(dir, swapped)))
+				})
+			}
+			return false
+		}
+		seen := walk(t, openRoot(t, dir), hostfs.WalkOptions{Skip: swap})
+		must(t, os.RemoveAll(filepath.Join(top, "aside")))
+		want := []string{"", "a", "a/b", "a/b/c"}
+		samePaths(t, seen, append(want[:slices.Index(want, swapped)+1], "z"))
+	}
+}
+
 // OpenRegular opens regular files and nothing else, and does not hang on a fifo.
 func TestOpenRegularRefuses(t *testing.T) {
 	dir := t.TempDir()
