@@ -102,7 +102,7 @@ func (b *builder) xattr(path, name, value string) {
 }
 
 func (b *builder) acls() {
-	access := acl(aclEntry{0x01, 6, 0}, aclEntry{0x02, 7, 1000}, aclEntry{0x02, 4, 70_000}, aclEntry{0x04, 4, 0},
+	access := acl(aclEntry{0x01, 7, 0}, aclEntry{0x02, 7, 1000}, aclEntry{0x02, 4, 70_000}, aclEntry{0x04, 4, 0},
 		aclEntry{0x08, 5, 100}, aclEntry{0x10, 5, 0}, aclEntry{0x20, 0, 0})
 	byDefault := acl(aclEntry{0x01, 7, 0}, aclEntry{0x02, 5, 1000}, aclEntry{0x04, 5, 0}, aclEntry{0x10, 5, 0}, aclEntry{0x20, 0, 0})
 	b.text("acls/file")

@@ -120,6 +120,9 @@ func xattrs(file string) (map[string]string, error) {
 	}
 	all := map[string]string{}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
+		if strings.HasPrefix(name, "trusted.SGI_ACL_") { // how XFS stores the ACLs, shown to root
+			continue
+		}
 		value := make([]byte, 64<<10)
 		n, err := unix.Lgetxattr(file, name, value)
 		if err != nil {
