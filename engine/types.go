@@ -4,23 +4,23 @@ import "encoding/json"
 
 // Info is what an engine says about itself.
 type Info struct {
-	ID              string // the engine's own identity, survives restarts
-	Name            string // its host name
-	Version         string // "28.5.2"
-	APIVersion      string // as negotiated, "1.51"
-	DataRoot        string
-	Driver          string // storage driver: "overlay2", "overlayfs" with the containerd store
-	ContainerdRoot  string // address-independent root of the containerd store, "" if unknown or unused
-	OS              string // "linux"
-	OperatingSystem string // "Debian GNU/Linux 12 (bookworm)", "Docker Desktop"
-	Arch            string // "x86_64"
-	CgroupVersion   string
-	ContainerdStore bool // images are kept by containerd's store, not by a graph driver
-	LiveRestore     bool
-	Swarm           bool // the engine is an active swarm node
-	Rootless        bool
-	UserNS          bool // containers run in a remapped user namespace
-	Warnings        []string
+	ID                string // the engine's own identity, survives restarts
+	Name              string // its host name
+	Version           string // "28.5.2"
+	APIVersion        string // as negotiated, "1.51"
+	DataRoot          string
+	Driver            string // storage driver: "overlay2", "overlayfs" with the containerd store
+	ContainerdAddress string // its containerd socket on the engine's host, "" when not told
+	OS                string // "linux"
+	OperatingSystem   string // "Debian GNU/Linux 12 (bookworm)", "Docker Desktop"
+	Arch              string // "x86_64"
+	CgroupVersion     string
+	ContainerdStore   bool // images are kept by containerd's store, not by a graph driver
+	LiveRestore       bool
+	Swarm             bool // the engine is an active swarm node
+	Rootless          bool
+	UserNS            bool // containers run in a remapped user namespace
+	Warnings          []string
 }
 
 // Container is one container with what its inspect document says.

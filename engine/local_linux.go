@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxDatabase bounds what is read of the engine's network database; it holds a few KiB
+// for each network and port.
+const maxDatabase = 256 << 20
+
+// proveDataRoot finds the engine's networks and identity below the data-root, and returns
+// the process that works on it.
+func proveDataRoot(info Info, networkIDs []string) (holder int, err error) {
+	if info.DataRoot == "" {
+		return 0, errors.New("it names no data-root")
+	}
+	id, err := os.ReadFile(filepath.Join(info.DataRoot, "engine-id"))
+	if err == nil && strings.TrimSpace(string(id)) != info.ID {
+		return 0, fmt.Errorf("%s here belongs to another engine", info.DataRoot)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("cannot look into its data-root: %w", err)
+	}
+	db, err := os.Open(filepath.Join(info.DataRoot, "network", "files", "local-kv.db"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%s is no data-root of an engine here", info.DataRoot)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot look into its data-root: %w", err)
+	}
+	defer db.Close()
+	data, err := io.ReadAll(io.LimitReader(db, maxDatabase))
+	if err != nil {
+		return 0, fmt.Errorf("cannot look into its data-root: %w", err)
+	}
+	for _, id := range networkIDs {
+		if !bytes.Contains(data, []byte(id)) {
+			return 0, fmt.Errorf("%s here belongs to another engine", info.DataRoot)
+		}
+	}
+	return lockHolder(db)
+}
+
+// lockHolder finds, without touching the lock, the process that holds a file's flock.
+func lockHolder(f *os.File) (int, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return 0, fmt.Errorf("stat %s: %w", f.Name(), err)
+	}
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return 0, err
+	}
+	inode := ":" + strconv.FormatUint(st.Ino, 10)
+	for _, line := range strings.Split(string(locks), "\n") {
+		// 1: FLOCK  ADVISORY  WRITE 4242 fe:00:1234 0 EOF
+		f := strings.Fields(line)
+		if len(f) < 6 || f[1] != "FLOCK" || f[3] != "WRITE" || !strings.HasSuffix(f[5], inode) {
+			continue
+		}
+		// The device is left out: btrfs shows another one in stat. The file must be open.
+		pid, err := strconv.Atoi(f[4])
+		if err == nil && pid > 0 && hasOpen(pid, &st) {
+			return pid, nil
+		}
+	}
+	return 0, errors.New("no engine here works on the data-root that it names")
+}
+
+func hasOpen(pid int, st *unix.Stat_t) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		var its unix.Stat_t
+		if unix.Stat(filepath.Join(dir, e.Name()), &its) == nil && its.Ino == st.Ino && its.Dev == st.Dev {
+			return true
+		}
+	}
+	return false
+}
+
+// provePeer checks who made the socket that answers: the engine's process, or the first
+// process, when a service manager handed the socket to it.
+func provePeer(socket string, holder int) error {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return err
+	}
+	if credErr != nil {
+		return fmt.Errorf("ask who serves %s: %w", socket, credErr)
+	}
+	switch int(cred.Pid) {
+	case holder, 1:
+		return nil
+	case 0:
+		return fmt.Errorf("%s is served from outside this process's namespace", socket)
+	}
+	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", cred.Pid))
+	return fmt.Errorf("%s is served by %s (pid %d), not by the engine", socket, strings.TrimSpace(string(name)), cred.Pid)
+}
+
+// proveSameFolder compares what this process and the engine's see by one path.
+func proveSameFolder(pid int, path string) error {
+	var mine, its unix.Stat_t
+	if err := unix.Stat(path, &mine); err != nil {
+		return fmt.Errorf("stat %s: %w", path, err)
+	}
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/root%s", pid, path), &its); err != nil {
+		return fmt.Errorf("look at %s as the engine does: %w", path, err)
+	}
+	if mine.Dev != its.Dev || mine.Ino != its.Ino {
+		return fmt.Errorf("%s is another folder for the engine than here", path)
+	}
+	return nil
+}

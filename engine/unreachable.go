@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// UnreachableError says that no engine answers, and why.
+type UnreachableError struct {
+	Endpoint string
+	Reason   string // lower case: "no socket /var/run/docker.sock", "connection refused"
+	Hint     string // a way out, or ""
+	Err      error  // what the connection said, or nil
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("cannot reach the engine at %s: %s", e.Endpoint, e.Reason)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// diagnose finds out why there was no answer. The client drops the cause of most failed
+// connections, so that the connection is tried once more.
+func diagnose(endpoint string, err error) *UnreachableError {
+	u := &UnreachableError{Endpoint: endpoint, Err: err}
+	proto, addr, _ := strings.Cut(endpoint, "://")
+	switch proto {
+	case "unix":
+		u.explain(addr, dial("unix", addr))
+	case "tcp", "http", "https":
+		addr, _, _ = strings.Cut(addr, "/")
+		u.explain("", dial("tcp", addr))
+	default:
+		u.explain("", err)
+	}
+	return u
+}
+
+func dial(network, addr string) error {
+	c, err := net.DialTimeout(network, addr, 5*time.Second)
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
+
+// explain sets reason and hint by what a connection said; socket is "" without one.
+func (u *UnreachableError) explain(socket string, err error) {
+	var timeout net.Error
+	switch {
+	case err == nil:
+		u.explainSilence()
+	case socket != "" && errors.Is(err, fs.ErrNotExist):
+		u.Reason = "no socket " + socket
+		u.Hint = "is Docker installed and started? --host, DOCKER_HOST or --context choose another engine"
+	case errors.Is(err, fs.ErrPermission):
+		u.Reason = "permission denied"
+		u.Hint = permissionHint(socket)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		u.Reason = "connection refused"
+		u.Hint = "nothing listens there: is the engine started?"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		u.Reason = "timeout: no connection"
+	default:
+		u.Reason = firstLine(err)
+	}
+}
+
+// explainSilence is for what accepts connections and does not answer as it should.
+func (u *UnreachableError) explainSilence() {
+	if errors.Is(u.Err, context.DeadlineExceeded) {
+		u.Reason = "timeout: it accepts connections but does not answer"
+		return
+	}
+	u.Reason = firstLine(u.Err)
+	if strings.Contains(u.Reason, "HTTP request to an HTTPS server") || strings.Contains(u.Reason, "malformed HTTP response") {
+		u.Hint = "the engine wants TLS: DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
+	}
+}
+
+// permissionHint names the group that may use the socket.
+func permissionHint(socket string) string {
+	info, err := os.Stat(socket)
+	if socket == "" || err != nil {
+		return "run it as root"
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || info.Mode().Perm()&0o060 != 0o060 || st.Gid == 0 {
+		return "run it as root"
+	}
+	gid := strconv.FormatUint(uint64(st.Gid), 10)
+	if g, err := user.LookupGroupId(gid); err == nil {
+		return fmt.Sprintf("join the group %s (usermod -aG %s USER, then log in again), or run it as root", g.Name, g.Name)
+	}
+	return fmt.Sprintf("join the group with id %s, or run it as root", gid)
+}
+
+func firstLine(err error) string {
+	text := strings.TrimPrefix(err.Error(), "error during connect: ")
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}
