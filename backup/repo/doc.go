@@ -63,7 +63,8 @@
 // An item that is a file tree is an OCI image index of artifactType
 // application/vnd.davit.tree.v1, whose manifests are the parts in order. An index
 // of more than 4,000 descriptors, or of more than 3 MiB of them, is cut into
-// indexes of artifactType application/vnd.davit.nested.v1, up to four levels in all.
+// indexes of artifactType application/vnd.davit.nested.v1, up to four levels in all;
+// all parts are equally deep.
 //
 // A part is an OCI image manifest of artifactType
 // application/vnd.davit.part.v1. Its config, of type
@@ -104,20 +105,20 @@
 // 0123456789abcdef/volume/pgdata, $2 an existing folder. (RestoreLines has the
 // same lines; a test runs them.)
 //
-//	file() { echo "blobs/$1" | tr : /; }
-//	chunks() {
-//		rows=$(jq -r '(.manifests[]? | "below " + .digest), (.layers[]? | "chunk " + .digest)' "$(file "$1")") || return
-//		echo "$rows" | while read -r what digest; do
-//			case $what in
-//			below) chunks "$digest" || exit ;;
-//			chunk) file "$digest" ;;
-//			esac
-//		done
-//	}
-//	item=$(jq -er --arg name "$1" '.manifests[] |
+//	files() { tr : / | sed 's,^,blobs/,'; }
+//	list=$(jq -er --arg name "$1" '.manifests[] |
 //		select(.annotations["org.opencontainers.image.ref.name"] == $name) | .digest' index.json) || exit
-//	list=$(chunks "$item") && echo "$list" | xargs ls > /dev/null || exit
-//	echo "$list" | xargs cat | zstd -dqc |
+//	until
+//		list=$(echo "$list" | files)
+//		below=$(echo "$list" | xargs jq -r '.manifests[]?.digest') || exit
+//		[ -z "$below" ]
+//	do
+//		list=$below
+//	done
+//	chunks=$(echo "$list" | xargs jq -r '.layers[].digest') || exit
+//	chunks=$(echo "$chunks" | files)
+//	echo "$chunks" | xargs ls > /dev/null || exit
+//	echo "$chunks" | xargs cat | zstd -dqc |
 //		tar -x -p --numeric-owner --same-owner --acls --xattrs --xattrs-include='*' -C "$2" -f -
 //
 // An image is read in place: skopeo copy oci:REPO:NAME docker-daemon:NAME. That

@@ -96,7 +96,7 @@ func TestKilledWritersLeaveRepositoryWhole(t *testing.T) {
 		var ids [2][]string
 		var errs [2]error
 		for n := range 2 {
-			seed, after := (2*round+uint64(n))*500_000, time.Duration(10+random.IntN(120))*time.Millisecond
+			seed, after := (2*round+uint64(n))*500_000, time.Duration(10+random.IntN(250))*time.Millisecond
 			wg.Go(func() { ids[n], errs[n] = killWriter(r.Dir(), seed, after) })
 		}
 		wg.Wait()

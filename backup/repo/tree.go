@@ -13,7 +13,7 @@ import (
 const (
 	maxChildren  = 4000 // descriptors in one index
 	maxDepth     = 4    // indexes above a part
-	maxPerWalk   = 1 << 22
+	maxPerWalk   = 1 << 20
 	nestedTarget = 3 * mib // of JSON in one index, below MaxManifest
 )
 
@@ -31,10 +31,14 @@ func BuildTreeItem(ctx context.Context, s BlobPutter, parts []ocispec.Descriptor
 // WalkParts visits the parts of a tree in order, through nested indexes. An
 // error of visit ends it and is returned as it is.
 func WalkParts(ctx context.Context, r BlobReader, item ocispec.Descriptor, visit func(ocispec.Descriptor) error) error {
-	w := indexWalker{read: r, left: maxPerWalk, nested: func(d ocispec.Descriptor) bool { return isIndexType(d.MediaType) }}
+	return walkParts(ctx, r, item, maxPerWalk, visit)
+}
+
+func walkParts(ctx context.Context, r BlobReader, item ocispec.Descriptor, limit int, visit func(ocispec.Descriptor) error) error {
+	w := indexWalker{read: r, left: limit, nested: func(d ocispec.Descriptor) bool { return isIndexType(d.MediaType) }}
 	return w.walk(ctx, item, maxDepth, func(part ocispec.Descriptor) error {
 		if !isManifestType(part.MediaType) {
-			return fmt.Errorf("walk tree %s: part with media type %q", item.Digest, part.MediaType)
+			return w.damaged(item, fmt.Sprintf("has a part of media type %q", part.MediaType))
 		}
 		return visit(part)
 	})
