@@ -8,6 +8,8 @@
 # is interrupted or killed, its processes and mounts go with the namespaces; then the
 # folder and the cgroup /NAME-XXXXXX ($PRIVATE_CGROUP) are removed.
 #
+# With PRIVATE_NET=host the network is the machine's.
+#
 # $PRIVATE/disk is a folder on ext4, xfs or btrfs: where the temporary folder is on
 # another file system (overlay2 does not work on an overlay), or with PRIVATE_DISK=SIZE, it
 # is a new ext4 file system on a loop device.
@@ -51,8 +53,10 @@ outside() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	shift
+	local net=(--net)
+	if [ "${PRIVATE_NET:-}" = host ]; then net=(); fi
 	# In the background, so that a signal to this shell is seen at once.
-	unshare --mount --net --ipc --pid --fork --kill-child --mount-proc --propagation private \
+	unshare --mount "${net[@]}" --ipc --pid --fork --kill-child --mount-proc --propagation private \
 		-- bash "$0" --inside "$@" < /dev/null &
 	inner=$!
 	wait "$inner" || code=$?
@@ -85,7 +89,7 @@ case ${1:-} in
 		cover /run /etc/docker /etc/davit /var/lib/davit /var/cache/davit
 		mkdir -p /run/lock
 		disk
-		ip link set lo up
+		if [ "${PRIVATE_NET:-}" != host ]; then ip link set lo up; fi
 		export DAVIT_STATE_DIR=$PRIVATE/state DAVIT_CACHE_DIR=$PRIVATE/disk/cache
 		# davit guard and the engine are children of this shell, which reaps them.
 		"$@"
