@@ -8,7 +8,6 @@ import (
 	"hash"
 	"io"
 	"strconv"
-	"strings"
 
 	"davit/backup/repo"
 
@@ -117,9 +116,3 @@ func (l *plainLayer) Read(p []byte) (int, error) {
 }
 
 func (l *plainLayer) Close() error { return errors.Join(l.dec.Close(), l.blob.Close()) }
-
-// isZstd says whether a layer is stored in a form that engines before 23
-// cannot read.
-func isZstd(desc ocispec.Descriptor) bool {
-	return strings.HasSuffix(desc.MediaType, "+zstd") || strings.HasSuffix(desc.MediaType, ".zstd")
-}

@@ -114,9 +114,8 @@ func (s *stream) broken(err error) error {
 		return fmt.Errorf("read archive: %w", cerr)
 	}
 	// The text may not have been read yet: it is short, and the last thing.
-	if _, derr := io.CopyN(io.Discard, s, maxErrorText); derr != io.EOF && derr != nil {
-		err = errors.Join(err, derr)
-	}
+	// What goes wrong while looking for it is not the reason.
+	_, _ = io.CopyN(io.Discard, s, maxErrorText)
 	if text := engineError(s.tail); text != "" {
 		return &EngineError{Text: text}
 	}
