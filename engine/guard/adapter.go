@@ -66,7 +66,10 @@ func stateOf(c engine.Container) (State, error) {
 	var doc struct {
 		State      struct{ StartedAt time.Time }
 		Config     struct{ StopTimeout *int }
-		HostConfig struct{ NetworkMode, IpcMode, PidMode string }
+		HostConfig struct {
+			NetworkMode, IpcMode, PidMode string
+			RestartPolicy                 struct{ Name string }
+		}
 	}
 	if err := json.Unmarshal(c.Raw, &doc); err != nil {
 		return State{}, errors.Join(fmt.Errorf("inspect container %s", c.Name), err)
@@ -77,6 +80,8 @@ func stateOf(c engine.Container) (State, error) {
 		Running: c.Running, Paused: c.Paused, Restarting: c.Restarting,
 		AutoRemove: c.AutoRemove, Swarm: c.Swarm, StartedAt: doc.State.StartedAt, StopTimeout: defaultStopTimeout,
 	}
+	policy := doc.HostConfig.RestartPolicy.Name
+	s.Restarts = policy != "" && policy != "no"
 	if t := doc.Config.StopTimeout; t != nil {
 		s.StopTimeout = time.Duration(*t) * time.Second
 	}

@@ -29,8 +29,9 @@
 //     undoes holds the same lock, so nothing is undone by two at once.
 //   - Only what davit did is undone. A container that was paused or not running before is
 //     never journalled. One that somebody removed, replaced, started or thawed meanwhile
-//     is left as it is. A container that an engine's own shutdown stopped while it was
-//     paused is left to its restart policy, as it would have been without davit.
+//     is left as it is. A paused container that an engine's end took down is left to its
+//     restart policy, as it would have been without davit; if it has one and the owner is
+//     dead, it is started.
 //   - Undoing is idempotent and goes by the container's state, not by the journal alone. A
 //     request that was under way when davit died is waited for, so that a stop which takes
 //     effect a moment later is undone too.

@@ -52,6 +52,7 @@ type State struct {
 	Restarting bool
 	AutoRemove bool // --rm: stopping it deletes it, with its anonymous volumes
 	Swarm      bool // a task of a swarm service
+	Restarts   bool // its restart policy is other than "no"
 	// StartedAt is the engine's time of the last start; zero if it never ran.
 	StartedAt time.Time
 	// StopTimeout is how long the engine waits after the stop signal before it kills;

@@ -63,6 +63,14 @@ func TestRecoverLooksBeforeItActs(t *testing.T) {
 		{"thawed by a user", Pause, true, "", func(c map[string]*State) { c["id-app"].Paused = false }, Changed, "running"},
 		{"restarted and paused by a user", Pause, true, "", func(c map[string]*State) { restart(c["id-app"]); c["id-app"].Paused = true }, Changed, "paused"},
 		{"paused by a user after a reboot", Pause, false, otherBoot, func(c map[string]*State) { restart(c["id-app"]); c["id-app"].Paused = true }, Changed, "paused"},
+		{"taken down with the engine", Pause, true, "", func(c map[string]*State) { apply(c["id-app"], "stop"); c["id-app"].Restarts = true }, Started, "running"},
+		{"taken down without a policy", Pause, true, "", func(c map[string]*State) { apply(c["id-app"], "stop") }, Changed, "stopped"},
+		{"taken down by a reboot", Pause, true, otherBoot, func(c map[string]*State) { apply(c["id-app"], "stop"); c["id-app"].Restarts = true }, Changed, "stopped"},
+		{"run and stopped by a user", Pause, true, "", func(c map[string]*State) {
+			restart(c["id-app"])
+			apply(c["id-app"], "stop")
+			c["id-app"].Restarts = true
+		}, Changed, "stopped"},
 		{"removed", Pause, true, "", func(c map[string]*State) { delete(c, "id-app") }, Removed, "gone"},
 
 		{"stopped", Stop, true, "", nil, Started, "running"},

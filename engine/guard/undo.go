@@ -38,7 +38,8 @@ type undoer struct {
 	rebooted bool   // the deeds are of an earlier boot
 	// age is how long before run the last deed was begun at least.
 	age time.Duration
-	// direct thaws without a look first: the owner knows what it did.
+	// direct is set by the living owner, which knows what it did: it thaws without a look
+	// first.
 	direct bool
 	// report is told every outcome, one at a time; may be nil.
 	report func(*deed, Outcome)
@@ -155,7 +156,7 @@ func (u *undoer) unpause(ctx context.Context, d *deed, age time.Duration) (Outco
 	case err != nil:
 		return "", err
 	case !s.Running:
-		return Changed, nil
+		return u.revive(ctx, d, s)
 	case !s.Paused && d.certain:
 		return Changed, nil
 	case !s.Paused && age < inFlight:
@@ -169,6 +170,19 @@ func (u *undoer) unpause(ctx context.Context, d *deed, age time.Duration) (Outco
 		return "", err
 	}
 	return Unpaused, nil
+}
+
+// revive deals with a container that was paused by us and is stopped now. The engine may
+// have gone down with it, and not every engine brings such a container back although its
+// policy says so. Beside a living owner, that is left to whoever stopped it.
+func (u *undoer) revive(ctx context.Context, d *deed, s State) (Outcome, error) {
+	if u.direct || u.rebooted || !s.Restarts || !s.StartedAt.Equal(d.startedAt) {
+		return Changed, nil
+	}
+	if err := call(ctx, startTimeout, s.ID, u.eng.Start); err != nil {
+		return "", err
+	}
+	return Started, nil
 }
 
 func (u *undoer) start(ctx context.Context, d *deed, age time.Duration) (Outcome, error) {
