@@ -30,6 +30,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 	if in.Containerd != nil {
 		info.ContainerdAddress = in.Containerd.Address
 	}
+	info.ContainerdRoot = containerdRoot(info.ContainerdAddress)
 	for _, kv := range in.DriverStatus {
 		// The one thing that tells the stores apart: a graph driver has no such line.
 		if kv[0] == "driver-type" && kv[1] == "io.containerd.snapshotter.v1" {

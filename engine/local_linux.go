@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -96,33 +97,42 @@ func hasOpen(pid int, st *unix.Stat_t) bool {
 // provePeer checks who made the socket that answers: the engine's process, or the first
 // process, when a service manager handed the socket to it.
 func provePeer(socket string, holder int) error {
-	c, err := net.Dial("unix", socket)
+	pid, err := peer(socket)
 	if err != nil {
-		return err
+		return fmt.Errorf("ask who serves %s: %w", socket, err)
+	}
+	switch pid {
+	case holder, 1:
+		return nil
+	case 0:
+		return fmt.Errorf("%s is served from outside this process's namespace", socket)
+	}
+	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return fmt.Errorf("%s is served by %s (pid %d), not by the engine", socket, strings.TrimSpace(string(name)), pid)
+}
+
+// peer is the process that made a listening socket; 0 when it is in another namespace.
+func peer(socket string) (int, error) {
+	c, err := net.DialTimeout("unix", socket, time.Second)
+	if err != nil {
+		return 0, err
 	}
 	defer c.Close()
 	raw, err := c.(*net.UnixConn).SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var cred *unix.Ucred
 	var credErr error
 	if err := raw.Control(func(fd uintptr) {
 		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); err != nil {
-		return err
+		return 0, err
 	}
 	if credErr != nil {
-		return fmt.Errorf("ask who serves %s: %w", socket, credErr)
+		return 0, credErr
 	}
-	switch int(cred.Pid) {
-	case holder, 1:
-		return nil
-	case 0:
-		return fmt.Errorf("%s is served from outside this process's namespace", socket)
-	}
-	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", cred.Pid))
-	return fmt.Errorf("%s is served by %s (pid %d), not by the engine", socket, strings.TrimSpace(string(name)), cred.Pid)
+	return int(cred.Pid), nil
 }
 
 // proveSameFolder compares what this process and the engine's see by one path.

@@ -11,6 +11,7 @@ type Info struct {
 	DataRoot          string
 	Driver            string // storage driver: "overlay2", "overlayfs" with the containerd store
 	ContainerdAddress string // its containerd socket on the engine's host, "" when not told
+	ContainerdRoot    string // where that containerd keeps images and snapshots; "" when it cannot be found out
 	OS                string // "linux"
 	OperatingSystem   string // "Debian GNU/Linux 12 (bookworm)", "Docker Desktop"
 	Arch              string // "x86_64"
