@@ -101,6 +101,9 @@ func (h *host) backupCreate(c *cli.Context) error {
 			return err
 		}
 		defer closeEngine()
+		if !dryRun {
+			h.recoverFirst(c, env)
+		}
 	}
 	plan, err := backup.PlanCreate(c.Context, env, options)
 	switch {

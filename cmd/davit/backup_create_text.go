@@ -96,7 +96,7 @@ func holdsData(kind string) bool {
 // writeReport prints the summary of a run of create.
 func writeReport(w io.Writer, r *backup.Report) error {
 	text := &textWriter{w: w}
-	t := newTable(">FILES", ">SIZE", ">NEW", ">STORED", "READ", "ITEM")
+	t := newTable(">FILES", ">SIZE", ">NEW", ">STORED", "HOW", "ITEM")
 	definitions := int64(0)
 	for _, it := range r.Items {
 		if !holdsData(it.Kind) {
@@ -126,6 +126,10 @@ func writeReport(w io.Writer, r *backup.Report) error {
 }
 
 func (t *textWriter) totals(r *backup.Report) {
+	if r.Snapshot == "" {
+		t.linef("no snapshot was made")
+		return
+	}
 	ratio := ""
 	if r.Totals.Stored > 0 {
 		ratio = fmt.Sprintf(" (ratio %.1f)", r.Totals.Ratio())
@@ -133,14 +137,7 @@ func (t *textWriter) totals(r *backup.Report) {
 	t.linef("%s, %s, %s; read %s, new %s, stored %s%s in %s",
 		count(int64(r.Totals.Items), "item"), count(r.Totals.Files, "file"), size(r.Totals.Bytes),
 		size(r.Totals.BytesRead), size(r.Totals.BytesNew), size(r.Totals.Stored), ratio, seconds(r.Seconds))
-	switch {
-	case r.Snapshot == "":
-		t.linef("no snapshot was made")
-	case r.Complete:
-		t.linef("snapshot %s saved", r.Snapshot)
-	default:
-		t.linef("snapshot %s saved, but it is not complete", r.Snapshot)
-	}
+	t.linef("snapshot %s saved%s", r.Snapshot, ifThen(!r.Complete, ", but it is not complete"))
 }
 
 // howRead says in one word how the writers of an item were held.

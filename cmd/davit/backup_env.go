@@ -7,6 +7,8 @@ import (
 	"davit/backup"
 	"davit/backup/repo"
 	"davit/engine"
+	"davit/engine/guard"
+	"davit/engine/systemd"
 
 	"github.com/urfave/cli/v2"
 )
@@ -55,14 +57,33 @@ func (h *host) connect(c *cli.Context) (*engine.Engine, error) {
 	})
 }
 
-// withEngine connects env to the engine.
+// withEngine connects env to the engine, and to the guard that undoes what a killed run leaves.
 func (h *host) withEngine(c *cli.Context, env *backup.Env) (close func(), err error) {
 	eng, err := h.connect(c)
 	if err != nil {
 		return nil, err
 	}
 	env.Engine = eng
+	env.Hold = backup.GuardedBy(guard.Options{
+		StateDir: backup.GuardFolder(env.StateDir),
+		Endpoint: eng.Endpoint(),
+		Systemd:  h.euid == 0 && systemd.Running(),
+		Now:      h.now,
+	}, guard.Of(eng))
 	return func() { _ = eng.Close() }, nil
+}
+
+// recoverFirst undoes what earlier runs left before a new one begins. What cannot be undone now is told, and does not
+// keep a backup from being made.
+func (h *host) recoverFirst(c *cli.Context, env *backup.Env) {
+	undone, err := guard.Recover(c.Context, backup.GuardFolder(env.StateDir), guardConnect)
+	text := &textWriter{w: h.err}
+	for _, u := range undone {
+		text.linef("recovered %s, left by run %s: %s", u.Name, u.Run, u.Outcome)
+	}
+	if err != nil {
+		text.linef("warning: %s", oneLine(err))
+	}
 }
 
 // global returns the value of a global flag; a flag of the command may have the same name.

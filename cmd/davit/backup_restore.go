@@ -71,6 +71,9 @@ func (h *host) backupRestore(c *cli.Context) error {
 			return err
 		}
 		defer closeEngine()
+		if !c.Bool("dry-run") {
+			h.recoverFirst(c, env)
+		}
 	}
 	plan, err := backup.PlanRestore(c.Context, env, options)
 	switch {

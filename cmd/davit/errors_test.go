@@ -66,7 +66,7 @@ func TestInterrupted(t *testing.T) {
 	var screen bytes.Buffer
 	h := &host{err: &screen}
 	code := h.report(ctx, fmt.Errorf("save volume/a: %w", context.Canceled))
-	if want := "davit: save volume/a: interrupted by signal: terminated\n"; code != 130 || screen.String() != want {
+	if want := "davit: save volume/a: interrupted by SIGTERM\n"; code != 130 || screen.String() != want {
 		t.Errorf("code %d: %s", code, screen.String())
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -24,9 +26,9 @@ func run() int {
 }
 
 // interruptedError is the cause of a context that a signal cancelled.
-type interruptedError struct{ signal os.Signal }
+type interruptedError struct{ signal syscall.Signal }
 
-func (e interruptedError) Error() string { return "interrupted by signal: " + e.signal.String() }
+func (e interruptedError) Error() string { return "interrupted by " + unix.SignalName(e.signal) }
 
 // withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP cancels. After that the signals have their
 // default effect again, so that a second Ctrl-C ends a run that does not want to end; what is frozen then is
@@ -39,7 +41,8 @@ func withSignals(parent context.Context) (context.Context, func()) {
 		select {
 		case s := <-signals:
 			signal.Stop(signals)
-			cancel(interruptedError{signal: s})
+			number, _ := s.(syscall.Signal)
+			cancel(interruptedError{signal: number})
 		case <-ctx.Done():
 		}
 	}()

@@ -2,8 +2,8 @@ package main
 
 import (
 	"errors"
-	"path/filepath"
 
+	"davit/backup"
 	"davit/engine/guard"
 
 	"github.com/urfave/cli/v2"
@@ -28,12 +28,9 @@ func (h *host) recover(c *cli.Context) error {
 	if _, err := arguments(c, 0, ""); err != nil {
 		return err
 	}
-	undone, err := guard.Recover(c.Context, guardDir(c), guardConnect)
+	undone, err := guard.Recover(c.Context, backup.GuardFolder(global(c, "state-dir")), guardConnect)
 	return errors.Join(err, h.writeUndone(c, undone))
 }
-
-// guardDir is where the journals of freezes are.
-func guardDir(c *cli.Context) string { return filepath.Join(global(c, "state-dir"), "guard") }
 
 func (h *host) writeUndone(c *cli.Context, undone []guard.Undone) error {
 	text := &textWriter{w: h.out}
