@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"time"
@@ -179,13 +178,4 @@ func (r *createRun) newSaver(progress chunk.Progress) *chunk.Saver {
 		Now:      r.env.Now,
 		Progress: progress,
 	})
-}
-
-// runID names the run to the guard.
-func (r *createRun) runID() (string, error) {
-	id := make([]byte, 6)
-	if _, err := io.ReadFull(r.env.Rand, id); err != nil {
-		return "", fmt.Errorf("make run id: %w", err)
-	}
-	return fmt.Sprintf("backup-%x", id), nil
 }

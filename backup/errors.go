@@ -67,9 +67,13 @@ func (e *RefusedError) Hint() string {
 // PartialError says that the run is done but not all of it: the report names what is missing
 // (exit code 3).
 type PartialError struct {
-	Action   string // "create", "restore"
+	Action   string // "backup", "restore"
 	Problems int
+	Err      error // the first one, or nil
 }
+
+// Unwrap gives the first error.
+func (e *PartialError) Unwrap() error { return e.Err }
 
 func (e *PartialError) Error() string {
 	return fmt.Sprintf("%s is done in part: %d %s", e.Action, e.Problems, plural(e.Problems, "problem", "problems"))

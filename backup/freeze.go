@@ -58,12 +58,12 @@ func (r *createRun) openHolder() (Holder, error) {
 	if r.env.Hold == nil {
 		return nil, errors.New("nothing here can hold containers")
 	}
-	id, err := r.runID()
+	id, err := randomID(r.env.Rand)
 	if err != nil {
 		return nil, err
 	}
 	r.holder, err = r.env.Hold(HoldOptions{
-		RunID: id, MaxHold: freezeTime(r.plan.Options.MaxFreeze), AllowRMLoss: r.plan.Options.AllowRMLoss,
+		RunID: "backup-" + id, MaxHold: freezeTime(r.plan.Options.MaxFreeze), AllowRMLoss: r.plan.Options.AllowRMLoss,
 	})
 	return r.holder, err
 }

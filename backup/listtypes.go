@@ -70,5 +70,5 @@ type FileInfo struct {
 	Size   int64     `json:"size"`
 	Mtime  time.Time `json:"mtime"`
 	Target string    `json:"target,omitempty"` // of links
-	Note   string    `json:"note,omitempty"`   // why this entry is marked, as "changed while it was read"
+	Note   string    `json:"note,omitempty"`   // why this entry has no content
 }

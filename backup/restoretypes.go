@@ -1,6 +1,13 @@
 package backup
 
-import "time"
+import (
+	"time"
+
+	"davit/backup/archive"
+	"davit/backup/repo"
+	"davit/engine"
+	"davit/engine/guard"
+)
 
 // RestorePlan is what a restore will do. It is made by PlanRestore, can be printed or written as JSON, and
 // is carried out by ApplyRestore, unless Refused names reasons not to.
@@ -13,6 +20,9 @@ type RestorePlan struct {
 	Notes    []string      `json:"notes"`
 
 	Options RestoreOptions `json:"-"`
+
+	snapshot repo.Snapshot
+	layers   []UnsavedLayer
 }
 
 // RestoreAction is what a step does.
@@ -43,6 +53,21 @@ type RestoreStep struct {
 	Entries int64         `json:"entries,omitempty"`
 	Stops   []string      `json:"stops,omitempty"` // containers stopped meanwhile and started again
 	Note    string        `json:"note,omitempty"`
+
+	item   repo.Item
+	file   string             // of a tree: the only file it holds
+	spec   *engine.VolumeSpec // volumes to be made
+	volume *engine.Volume     // volumes to be replaced
+	users  []guard.Target     // containers to be stopped for it
+	image  *archive.ImageItem // images
+	names  map[string]string  // containers: saved ids of others -> their names
+}
+
+func (s *RestoreStep) addNote(note string) {
+	if s.Note != "" {
+		s.Note += "; "
+	}
+	s.Note += note
 }
 
 // Ref is KIND/NAME, percent-encoded.

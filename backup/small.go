@@ -1,9 +1,13 @@
 package backup
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
+	"syscall"
 )
 
 // countingReader tells how much was read through it.
@@ -32,4 +36,18 @@ func sizeText(n int64) string {
 		prefix++
 	}
 	return fmt.Sprintf("%.1f %ciB", value, " KMGTP"[prefix])
+}
+
+// shortSum tells apart names that had to be cut.
+func shortSum(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:8])
+}
+
+// diskUsage is what a file takes on disk.
+func diskUsage(info fs.FileInfo) int64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Blocks * 512
+	}
+	return info.Size()
 }

@@ -1,0 +1,47 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"davit/backup/repo"
+)
+
+// List returns the snapshots of a repository, newest first. Snapshots that cannot be read are left
+// out and named by a *repo.UnreadableError beside the list.
+func List(ctx context.Context, r *repo.Repository, q Query) ([]SnapshotInfo, error) {
+	snapshots, err := r.Snapshots(ctx)
+	var unreadable *repo.UnreadableError
+	if err != nil && !errors.As(err, &unreadable) {
+		return nil, err
+	}
+	list := []SnapshotInfo{}
+	for _, s := range snapshots {
+		if (q.Host == "" || q.Host == s.Host) && (q.Job == "" || q.Job == s.Job) {
+			list = append(list, snapshotInfo(s))
+		}
+	}
+	return list, err
+}
+
+func snapshotInfo(s repo.Snapshot) SnapshotInfo {
+	info := SnapshotInfo{
+		ID: s.ID, Time: s.Time, Host: s.Host, Job: s.Job, Complete: s.Complete,
+		Consistency: s.Consistency, Engine: s.EngineVersion, Davit: s.DavitVersion,
+		Items: map[string]int{},
+		Files: summaryNumber(s, "files"), Bytes: summaryNumber(s, "bytes"),
+	}
+	for _, it := range s.Items {
+		info.Items[it.Kind]++
+	}
+	return info
+}
+
+func summaryNumber(s repo.Snapshot, key string) int64 {
+	n, err := strconv.ParseInt(s.Summary[key], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

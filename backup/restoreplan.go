@@ -1,0 +1,281 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"davit/backup/repo"
+	"davit/engine"
+)
+
+// PlanRestore reads the snapshot and the host and decides what a restore does. It changes
+// nothing. What cannot be done without harm is in the plan's Refused; errors are *UsageError,
+// *NotFoundError and those of the repository and the engine.
+func PlanRestore(ctx context.Context, env *Env, o RestoreOptions) (*RestorePlan, error) {
+	o.Containers = o.Containers || o.Start
+	ref, err := ParseItemRef(o.Spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.check(ref); err != nil {
+		return nil, err
+	}
+	snap, err := find(ctx, env, ref, Query{Host: o.Host, Job: o.Job})
+	if err != nil {
+		return nil, err
+	}
+	items, err := selectItems(snap, ref, o)
+	if err != nil {
+		return nil, err
+	}
+	b := &restoreBuilder{
+		env: env, options: o, ref: ref, snapshot: snap,
+		plan: &RestorePlan{
+			Snapshot: snap.ID, Host: snap.Host, Time: snap.Time,
+			Steps: []RestoreStep{}, Refused: []Refusal{}, Notes: []string{}, Options: o, snapshot: snap,
+		},
+	}
+	if err := b.build(ctx, items); err != nil {
+		return nil, err
+	}
+	return b.plan, nil
+}
+
+func (o RestoreOptions) check(ref ItemRef) error {
+	targets := 0
+	for _, set := range []bool{o.ToVolume != "", o.To != "", o.InPlace} {
+		if set {
+			targets++
+		}
+	}
+	switch {
+	case targets > 1:
+		return &UsageError{Reason: "--to, --to-volume and --in-place exclude each other"}
+	case o.ToVolume != "" && !isTree(ref.Kind):
+		return &UsageError{Reason: "--to-volume needs one item that holds files", Hint: "name it: latest:volume/NAME"}
+	case ref.Path != "" && !isTree(ref.Kind):
+		return &UsageError{Reason: fmt.Sprintf("%s holds no files, so no path inside it either", FormatItem(ref.Kind, ref.Name))}
+	case ref.Path != "" && o.To == "":
+		return &UsageError{Reason: "a path inside an item needs --to DIR", Hint: "it is written below that folder under its own name"}
+	case ref.Kind != "" && len(o.Only) > 0:
+		return &UsageError{Reason: "--only and an item in the snapshot's name exclude each other"}
+	}
+	return nil
+}
+
+// selectItems finds the items that are meant, in the snapshot's order.
+func selectItems(snap repo.Snapshot, ref ItemRef, o RestoreOptions) ([]repo.Item, error) {
+	if ref.Kind != "" {
+		it, ok := snap.Find(ref.Kind, ref.Name)
+		if !ok {
+			return nil, noSuchItem(snap, ref.Kind, ref.Name)
+		}
+		return []repo.Item{it}, nil
+	}
+	if len(o.Only) == 0 {
+		return snap.Items, nil
+	}
+	wanted := map[string]bool{}
+	for _, only := range o.Only {
+		if slices.Contains(kinds(), only) {
+			wanted[only] = true
+			continue
+		}
+		kind, name, err := ParseItemName(only)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := snap.Find(kind, name); !ok {
+			return nil, noSuchItem(snap, kind, name)
+		}
+		wanted[FormatItem(kind, name)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(snap.Items), func(it repo.Item) bool {
+		return !wanted[it.Kind] && !wanted[FormatItem(it.Kind, it.Name)]
+	}), nil
+}
+
+// restoreBuilder collects a plan.
+type restoreBuilder struct {
+	env      *Env
+	options  RestoreOptions
+	ref      ItemRef
+	snapshot repo.Snapshot
+	plan     *RestorePlan
+	inv      *inventory // nil when the engine is not needed
+	room     roomNeeds
+}
+
+func (b *restoreBuilder) build(ctx context.Context, items []repo.Item) error {
+	if b.options.To != "" {
+		if err := b.buildFiles(items); err != nil {
+			return err
+		}
+		return b.finish()
+	}
+	if needsEngine(items) || b.options.ToVolume != "" {
+		if b.env.Engine == nil {
+			return &UsageError{Reason: "this restore needs an engine", Hint: "--to DIR restores files without one"}
+		}
+		var err error
+		if b.inv, err = discover(ctx, b.env.Engine, false); err != nil {
+			return err
+		}
+	}
+	steps := []func(context.Context, []repo.Item) error{
+		b.addNetworks, b.addImages, b.addVolumes, b.addFolders, b.addContainers,
+	}
+	if b.options.ToVolume != "" {
+		steps = []func(context.Context, []repo.Item) error{b.addToVolume}
+	}
+	for _, step := range steps {
+		if err := step(ctx, items); err != nil {
+			return err
+		}
+	}
+	return b.finish()
+}
+
+// finish looks whether there is room for all of it, and something to do.
+func (b *restoreBuilder) finish() error {
+	if len(b.plan.Steps) == 0 && len(b.plan.Refused) == 0 {
+		hint := ""
+		if slices.ContainsFunc(b.plan.snapshot.Items, func(it repo.Item) bool { return it.Kind == KindContainer }) {
+			hint = "--containers restores containers and networks, --to DIR writes anything as files"
+		}
+		return &UsageError{Reason: "nothing to restore is selected", Hint: hint}
+	}
+	refused, err := b.room.check()
+	b.plan.Refused = append(b.plan.Refused, refused...)
+	return err
+}
+
+func needsEngine(items []repo.Item) bool {
+	return slices.ContainsFunc(items, func(it repo.Item) bool {
+		return it.Kind != KindBind && it.Kind != KindPath && it.Kind != KindDefinition && it.Kind != KindRWLayer
+	})
+}
+
+func (b *restoreBuilder) refuse(it repo.Item, reason, hint string) {
+	b.plan.Refused = append(b.plan.Refused, Refusal{Item: FormatItem(it.Kind, it.Name), Reason: reason, Hint: hint})
+}
+
+func (b *restoreBuilder) note(format string, args ...any) {
+	b.plan.Notes = append(b.plan.Notes, fmt.Sprintf(format, args...))
+}
+
+// treeStep is the step for an item that holds files.
+func treeStep(action RestoreAction, it repo.Item, target string) RestoreStep {
+	step := RestoreStep{
+		Action: action, Kind: it.Kind, Name: it.Name, Target: target, item: it,
+		Bytes: annotatedNumber(it, annBytes, UnknownSize), Entries: annotatedNumber(it, annEntries, 0),
+	}
+	if n := annotatedNumber(it, annProblems, 0); n > 0 {
+		step.Note = fmt.Sprintf("%d %s missing or marked in the snapshot", n, plural(int(n), "file is", "files are"))
+	}
+	return step
+}
+
+// addFolders adds bind mounts and paths, which go back to where they came from.
+func (b *restoreBuilder) addFolders(_ context.Context, items []repo.Item) error {
+	for _, it := range items {
+		switch it.Kind {
+		case KindBind, KindPath:
+		case KindRWLayer:
+			b.plan.Notes = append(b.plan.Notes, "writable layers are restored only with --to: "+it.Name)
+			continue
+		default:
+			continue
+		}
+		if b.inv != nil && !b.inv.local {
+			b.refuse(it, "the engine is not local: "+b.inv.notLocal, "--to DIR writes it here")
+			continue
+		}
+		if err := b.addFolder(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *restoreBuilder) addFolder(it repo.Item) error {
+	target := annotatedText(it, annSource)
+	if !filepath.IsAbs(target) {
+		b.refuse(it, "the snapshot does not say where it was", "--to DIR writes it elsewhere")
+		return nil
+	}
+	step := treeStep(ActionWriteFolder, it, target)
+	if file := annotatedText(it, annFile); file != "" {
+		if file != filepath.Base(file) {
+			b.refuse(it, fmt.Sprintf("the snapshot names %q as a file", file), "")
+			return nil
+		}
+		step.file = file
+		if _, err := os.Lstat(filepath.Join(target, file)); !errors.Is(err, os.ErrNotExist) {
+			b.refuse(it, filepath.Join(target, file)+" is there already", "--to DIR writes it elsewhere")
+			return nil
+		}
+	} else {
+		empty, err := absentOrEmpty(target)
+		if err != nil {
+			return err
+		}
+		if !empty {
+			b.refuse(it, target+" is not empty", "--to DIR writes it elsewhere, --only KIND/NAME restores other items")
+			return nil
+		}
+	}
+	b.room.add(target, it)
+	b.plan.Steps = append(b.plan.Steps, step)
+	return nil
+}
+
+// absentOrEmpty reports whether a folder can take a restore.
+func absentOrEmpty(dir string) (bool, error) {
+	f, err := os.Open(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at target: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, fmt.Errorf("look at target: %w", err)
+	}
+	if !info.IsDir() {
+		return false, nil
+	}
+	_, err = f.Readdirnames(1)
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at target: %w", err)
+	}
+	return false, nil
+}
+
+// definitionOf finds a volume's definition in the snapshot.
+func (b *restoreBuilder) definitionOf(ctx context.Context, volume string) (engine.VolumeSpec, bool, error) {
+	it, ok := b.snapshot.Find(KindDefinition, volumeDefinition(volume))
+	if !ok {
+		return engine.VolumeSpec{Name: volume, Driver: "local"}, false, nil
+	}
+	data, _, err := readDefinition(ctx, b.env.Repo, it.Desc)
+	if err != nil {
+		return engine.VolumeSpec{}, false, fmt.Errorf("read definition of volume %s: %w", volume, err)
+	}
+	spec, err := volumeSpec(data)
+	if err != nil {
+		return engine.VolumeSpec{}, false, fmt.Errorf("read definition of volume %s: %w", volume, err)
+	}
+	spec.Name = volume
+	return spec, true, nil
+}

@@ -1,0 +1,80 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"davit/engine/hostfs"
+)
+
+// createVolume makes a volume and fills it. When that fails the volume is removed again.
+func (r *restoreRun) createVolume(ctx context.Context, step *RestoreStep, rep *RestoreStepReport) (err error) {
+	v, err := r.env.Engine.CreateVolume(ctx, *step.spec)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.env.Engine.RemoveVolume(context.WithoutCancel(ctx), v.Name))
+		}
+	}()
+	if plainLocal(v) {
+		return r.fill(ctx, step, v.Mountpoint, rep)
+	}
+	if v.Options["type"] == "tmpfs" {
+		rep.addNote("it lives in memory: made empty")
+		return nil
+	}
+	return r.fillDevice(ctx, step, v.Name, rep)
+}
+
+// fillDevice fills a volume that has to be mounted, unless its device holds data: then the volume
+// is there again with all it had, and there is nothing to restore over.
+func (r *restoreRun) fillDevice(ctx context.Context, step *RestoreStep, volume string, rep *RestoreStepReport) (err error) {
+	helper, err := r.env.Engine.HelperMount(ctx, volume)
+	if err != nil {
+		return fmt.Errorf("mount volume: %w", err)
+	}
+	defer func() { err = errors.Join(err, helper.Close(context.WithoutCancel(ctx))) }()
+	empty, err := absentOrEmpty(helper.Path)
+	if err != nil {
+		return err
+	}
+	if !empty {
+		rep.addNote("its device holds data already: left as it is")
+		r.report.Problems = append(r.report.Problems, Problem{
+			Item: step.Ref(), Reason: "its device holds data already, which was left as it is; --to DIR writes the snapshot's files elsewhere",
+		})
+		return nil
+	}
+	return r.fill(ctx, step, helper.Path, rep)
+}
+
+// fillVolume fills a volume that exists and was empty when the plan was made.
+func (r *restoreRun) fillVolume(ctx context.Context, step *RestoreStep, rep *RestoreStepReport) error {
+	v, err := r.env.Engine.InspectVolume(ctx, step.Target)
+	if err != nil {
+		return err
+	}
+	return r.fill(ctx, step, v.Mountpoint, rep)
+}
+
+func (r *restoreRun) fill(ctx context.Context, step *RestoreStep, dir string, rep *RestoreStepReport) (err error) {
+	empty, err := absentOrEmpty(dir)
+	if err != nil {
+		return err
+	}
+	if !empty {
+		return errors.New("volume is not empty any more")
+	}
+	dst, err := hostfs.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer closing(dst, &err)
+	if err := r.restoreTree(ctx, step, dst, rep); err != nil {
+		return err
+	}
+	return dst.Syncfs()
+}

@@ -1,0 +1,86 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"davit/backup/repo"
+	"davit/engine/hostfs"
+)
+
+// roomMargin is kept free beside what a restore writes.
+const roomMargin = 16 << 20
+
+// roomNeeds sums what a restore will write, by file system. The zero value needs nothing.
+type roomNeeds struct {
+	needs map[uint64]*roomNeed
+	err   error
+}
+
+type roomNeed struct {
+	path           string
+	bytes, entries uint64
+}
+
+// add counts an item that will be written at path, which need not exist yet.
+func (n *roomNeeds) add(path string, it repo.Item) {
+	n.addBytes(path, annotatedNumber(it, annStream, 0), annotatedNumber(it, annEntries, 0))
+}
+
+func (n *roomNeeds) addBytes(path string, bytes, entries int64) {
+	there, device, err := existing(path)
+	if err != nil {
+		n.err = errors.Join(n.err, err)
+		return
+	}
+	if n.needs == nil {
+		n.needs = map[uint64]*roomNeed{}
+	}
+	if n.needs[device] == nil {
+		n.needs[device] = &roomNeed{path: there}
+	}
+	n.needs[device].bytes += uint64(bytes)
+	n.needs[device].entries += uint64(entries)
+}
+
+// existing is the nearest folder of path that exists, with its device.
+func existing(path string) (string, uint64, error) {
+	for {
+		var st unix.Stat_t
+		err := unix.Stat(path, &st)
+		if err == nil {
+			return path, st.Dev, nil
+		}
+		parent := filepath.Dir(path)
+		if !errors.Is(err, unix.ENOENT) || parent == path {
+			return "", 0, fmt.Errorf("look for room: %w", &os.PathError{Op: "stat", Path: path, Err: err})
+		}
+		path = parent
+	}
+}
+
+// check compares the needs with what is free.
+func (n *roomNeeds) check() ([]Refusal, error) {
+	if n.err != nil {
+		return nil, n.err
+	}
+	var refused []Refusal
+	for _, need := range n.needs {
+		free, inodes, err := hostfs.Space(need.path)
+		if err != nil {
+			return nil, err
+		}
+		if need.bytes+roomMargin > free || need.entries > inodes {
+			refused = append(refused, Refusal{
+				Reason: fmt.Sprintf("no room at %s: %s and %d inodes are needed, %s and %d are free",
+					need.path, sizeText(int64(need.bytes+roomMargin)), need.entries, sizeText(int64(free)), inodes),
+				Hint: "free some space there, or restore elsewhere with --to",
+			})
+		}
+	}
+	return refused, nil
+}
