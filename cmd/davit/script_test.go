@@ -26,6 +26,12 @@ func TestScripts(t *testing.T) {
 		Dir:                 "../../testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, errors.New("unknown condition")
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DAVIT_STATE_DIR", filepath.Join(env.WorkDir, ".state"))
 			env.Setenv("DAVIT_CACHE_DIR", filepath.Join(env.WorkDir, ".cache"))
