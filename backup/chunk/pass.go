@@ -127,6 +127,13 @@ func (u *unit) size() int64 {
 	return n
 }
 
+// lookup finds a chunk in the live index. A document or image layer whose plain
+// bytes have the same id is stored as it is, and cannot stand in a zstd stream.
+func (p *pass) lookup(id repo.ID) (repo.Blob, bool) {
+	blob, ok := p.saver.store.Lookup(id)
+	return blob, ok && !blob.Raw()
+}
+
 // resolve asks the cache, and believes it only as far as the live index has
 // what it names.
 func (p *pass) resolve(u *unit) {
@@ -134,7 +141,6 @@ func (p *pass) resolve(u *unit) {
 	if p.options.ForceRead || !p.trusted {
 		return
 	}
-	store := p.saver.store
 	if u.big && !p.resolveBig(u) {
 		return
 	}
@@ -142,11 +148,11 @@ func (p *pass) resolve(u *unit) {
 	if !ok {
 		return
 	}
-	blob, ok := store.Lookup(rec.id)
+	blob, ok := p.lookup(rec.id)
 	if !ok {
 		return
 	}
-	if _, ok := store.LookupBlob(rec.catalog); !ok {
+	if _, ok := p.saver.store.LookupBlob(rec.catalog); !ok {
 		return
 	}
 	u.cached, u.run, u.entries, u.trusted = rec, &chunkRef{blob: blob}, rec.entries, true
@@ -161,7 +167,7 @@ func (p *pass) resolveBig(u *unit) bool {
 	}
 	chunks := make([]*chunkRef, len(rec.ids))
 	for i, id := range rec.ids {
-		blob, ok := p.saver.store.Lookup(id)
+		blob, ok := p.lookup(id)
 		if !ok {
 			return false
 		}

@@ -42,7 +42,7 @@ func (w *worker) close() {
 func (w *worker) store(ctx context.Context, plain []byte, out *chunkRef) error {
 	id := repo.ID(sha256.Sum256(plain))
 	repository := w.pass.saver.store
-	if blob, ok := repository.Lookup(id); ok {
+	if blob, ok := w.pass.lookup(id); ok {
 		out.blob = blob
 		return nil
 	}
