@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,6 +73,9 @@ func runOwner(plan string) error {
 	}
 	fmt.Println("frozen")
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		if in.Text() == "eat" {
+			return fmt.Errorf("not killed for memory: %d", len(eat()))
+		}
 		held, err := frozen.Thaw(ctx)
 		if err != nil {
 			return err
@@ -83,6 +87,15 @@ func runOwner(plan string) error {
 		fmt.Println(string(answer))
 	}
 	return g.Close()
+}
+
+// eat takes memory until the kernel ends the process, or 4 GiB are taken.
+func eat() [][]byte {
+	var all [][]byte
+	for range 1024 {
+		all = append(all, bytes.Repeat([]byte{1}, 4<<20))
+	}
+	return all
 }
 
 // owner is a running owner process.
