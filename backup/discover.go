@@ -43,6 +43,10 @@ func discover(ctx context.Context, h Host, sized bool) (*inventory, error) {
 	if inv.containers, err = list(ctx); err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
+	inv.containers = slices.DeleteFunc(inv.containers, func(c engine.Container) bool {
+		_, helper := c.Labels[engine.LabelHelper]
+		return helper // davit's own, of this run or another
+	})
 	if inv.volumes, err = h.Volumes(ctx); err != nil {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}

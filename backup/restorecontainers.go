@@ -2,9 +2,9 @@ package backup
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
+
+	"davit/engine"
 )
 
 func (r *restoreRun) createNetwork(ctx context.Context, step *RestoreStep, rep *RestoreStepReport) error {
@@ -21,7 +21,7 @@ func (r *restoreRun) createContainer(ctx context.Context, step *RestoreStep, rep
 	if err != nil {
 		return err
 	}
-	if raw, err = renameReferences(raw, step.names); err != nil {
+	if raw, err = engine.NameReferences(raw, step.names); err != nil {
 		return err
 	}
 	id, warnings, err := r.env.Engine.CreateContainerFromInspect(ctx, raw)
@@ -40,55 +40,4 @@ func (r *restoreRun) startContainer(ctx context.Context, step *RestoreStep) erro
 		return fmt.Errorf("not started: it could not be made")
 	}
 	return r.env.Engine.Start(ctx, step.Target)
-}
-
-// renameReferences replaces ids of other containers in a definition by their names: the containers
-// that come back have new ids.
-func renameReferences(raw json.RawMessage, names map[string]string) (json.RawMessage, error) {
-	var doc map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return nil, fmt.Errorf("decode definition: %w", err)
-	}
-	var host map[string]json.RawMessage
-	if len(doc["HostConfig"]) == 0 {
-		return raw, nil
-	}
-	if err := json.Unmarshal(doc["HostConfig"], &host); err != nil {
-		return nil, fmt.Errorf("decode definition: %w", err)
-	}
-	changed := false
-	for _, key := range []string{"NetworkMode", "PidMode", "IpcMode"} {
-		var mode string
-		if json.Unmarshal(host[key], &mode) != nil {
-			continue
-		}
-		if id, ok := strings.CutPrefix(mode, "container:"); ok && names[id] != "" {
-			host[key], changed = quoted("container:"+names[id]), true
-		}
-	}
-	var from []string
-	if json.Unmarshal(host["VolumesFrom"], &from) == nil && len(from) > 0 {
-		for i, ref := range from {
-			id, mode, _ := strings.Cut(ref, ":")
-			if names[id] != "" {
-				from[i] = strings.TrimSuffix(names[id]+":"+mode, ":")
-				changed = true
-			}
-		}
-		host["VolumesFrom"] = quoted(from)
-	}
-	if !changed {
-		return raw, nil
-	}
-	doc["HostConfig"] = quoted(host)
-	return quoted(doc), nil
-}
-
-// quoted encodes strings, lists and maps of them, which always works.
-func quoted(v any) json.RawMessage {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return data
 }

@@ -1,0 +1,325 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"davit/engine"
+	"davit/engine/enginetest"
+	"davit/engine/guard"
+)
+
+func create(t *testing.T, env *Env, o CreateOptions) *Report {
+	t.Helper()
+	report, err := tryCreate(env, o)
+	if err != nil {
+		t.Fatalf("create: %v", err)
+	}
+	return report
+}
+
+func tryCreate(env *Env, o CreateOptions) (*Report, error) {
+	plan, err := PlanCreate(context.Background(), env, o)
+	if err != nil {
+		return nil, err
+	}
+	return ApplyCreate(context.Background(), env, plan)
+}
+
+func restoreTo(t *testing.T, env *Env, spec string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "restored")
+	plan, err := PlanRestore(context.Background(), env, RestoreOptions{Spec: spec, To: dir})
+	if err != nil {
+		t.Fatalf("plan restore of %s: %v", spec, err)
+	}
+	if _, err := ApplyRestore(context.Background(), env, plan); err != nil {
+		t.Fatalf("restore %s: %v", spec, err)
+	}
+	return dir
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A path goes out and comes back whole without any engine, and the second run stores nothing new.
+func TestPathRoundTrip(t *testing.T) {
+	enginetest.NeedRoot(t)
+	src := enginetest.Disk(t, 1<<30) + "/src"
+	if err := os.Mkdir(src, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	enginetest.BuildTree(t, src)
+	before, err := enginetest.DescribeTree(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := testEnv(t, nil)
+	env.CacheDir = t.TempDir()
+	report := create(t, env, CreateOptions{Selection: Selection{Paths: []string{src}}})
+	if !report.Complete || report.Totals.Files == 0 || report.Totals.BytesNew == 0 {
+		t.Errorf("first run: %+v", report.Totals)
+	}
+	after, err := enginetest.DescribeTree(restoreTo(t, env, "latest:path/"+EncodeName(src)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range before.Diff(after) {
+		t.Error(line)
+	}
+	again := create(t, env, CreateOptions{Selection: Selection{Paths: []string{src}}})
+	if again.Totals.BytesNew != 0 {
+		t.Errorf("second run stored %d new bytes", again.Totals.BytesNew)
+	}
+	if again.Snapshot == report.Snapshot {
+		t.Error("both runs have the same snapshot")
+	}
+}
+
+// A single file is an item of its own: nothing beside it is saved, nor touched when it comes back.
+func TestSingleFile(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/app.conf", "listen 80\n")
+	write(t, dir+"/secret", "not selected\n")
+	env := testEnv(t, nil)
+	create(t, env, CreateOptions{Selection: Selection{Paths: []string{dir + "/app.conf"}}})
+	out := restoreTo(t, env, "latest:path/"+EncodeName(dir+"/app.conf"))
+	if got := read(t, out+"/app.conf"); got != "listen 80\n" {
+		t.Errorf("content is %q", got)
+	}
+	if entries, err := os.ReadDir(out); err != nil || len(entries) != 1 {
+		t.Errorf("restored %v, %v; want one file", entries, err)
+	}
+	if err := os.Remove(dir + "/app.conf"); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := PlanRestore(context.Background(), env, RestoreOptions{Spec: "latest"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ApplyRestore(context.Background(), env, plan); err != nil {
+		t.Fatal(err)
+	}
+	if read(t, dir+"/app.conf") != "listen 80\n" || read(t, dir+"/secret") != "not selected\n" {
+		t.Error("the file did not come back beside its neighbour")
+	}
+}
+
+// What a pattern excludes is not in the snapshot.
+func TestExclude(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/keep/a", "a")
+	write(t, dir+"/cache/b", "b")
+	write(t, dir+"/keep/c.tmp", "c")
+	env := testEnv(t, nil)
+	create(t, env, CreateOptions{Selection: Selection{Paths: []string{dir}, Exclude: []string{"/cache", "*.tmp"}}})
+	var got []string
+	err := Files(context.Background(), env, "latest:path/"+EncodeName(dir), Query{}, func(f FileInfo) error {
+		got = append(got, f.Path)
+		return nil
+	})
+	if err != nil || !slices.Equal(got, []string{"", "keep", "keep/a"}) {
+		t.Errorf("files: %q, %v", got, err)
+	}
+}
+
+// frozenVolume is an engine with one volume that one running container writes to.
+func frozenVolume(t *testing.T) (*fakeEngine, string) {
+	t.Helper()
+	root := t.TempDir()
+	data := root + "/volumes/pgdata/_data"
+	write(t, data+"/table", "warm")
+	return &fakeEngine{
+		info: engine.Info{DataRoot: root, Version: "28.5.2", Arch: "x86_64"},
+		containers: []engine.Container{{
+			ID: "c1", Name: "db", Running: true, Raw: []byte(`{"Id":"c1"}`),
+			Mounts: []engine.Mount{{Type: "volume", Name: "pgdata", Source: data, RW: true}},
+		}},
+		volumes: []engine.Volume{{Name: "pgdata", Driver: "local", Mountpoint: data, Raw: []byte(`{"Name":"pgdata","Driver":"local"}`)}},
+	}, data
+}
+
+// The snapshot holds what was there while the container stood still: all that was written
+// before the freeze, nothing that came after the thaw.
+func TestFreezeIsTheMomentOfTheSnapshot(t *testing.T) {
+	eng, data := frozenVolume(t)
+	env := testEnv(t, eng)
+	holder := &fakeHolder{
+		onFreeze: func() { write(t, data+"/table", "frozen"); write(t, data+"/wal", "last") },
+		onThaw:   func() { write(t, data+"/table", "later"); write(t, data+"/new", "later") },
+	}
+	env.Hold = holder.open
+	report := create(t, env, CreateOptions{Selection: Selection{Volumes: []string{"pgdata"}}})
+	if want := []string{"pause db", "thaw db"}; !slices.Equal(holder.log, want) {
+		t.Errorf("held: %q, want %q", holder.log, want)
+	}
+	out := restoreTo(t, env, "latest:volume/pgdata")
+	if read(t, out+"/table") != "frozen" || read(t, out+"/wal") != "last" {
+		t.Error("the snapshot misses what was written before the freeze")
+	}
+	if _, err := os.Stat(out + "/new"); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the snapshot holds a file that came after the thaw")
+	}
+	if len(report.Freezes) != 1 || !slices.Equal(report.Freezes[0].Containers, []string{"db"}) {
+		t.Errorf("freezes: %+v", report.Freezes)
+	}
+	for _, it := range report.Items {
+		if it.Kind == KindVolume && (!it.Consistent || it.Consistency != ConsistencyPause || it.Passes < 1) {
+			t.Errorf("item: %+v", it)
+		}
+	}
+}
+
+// A freeze that does not work out lets the containers go, saves the volume all the same, and says that it is
+// not of one moment.
+func TestFreezeThatFails(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		holder *fakeHolder
+		max    time.Duration
+		reason string
+		thawed bool
+	}{
+		{name: "cannot be paused", holder: &fakeHolder{err: errors.New("cgroup is busy")}, reason: "cgroup is busy"},
+		{name: "takes too long", holder: &fakeHolder{}, max: time.Nanosecond, reason: "not all could be read within 1ns", thawed: true},
+		{name: "the guard let go", holder: &fakeHolder{held: guard.Held{Expired: true}}, reason: "the guard let the containers go", thawed: true},
+		{name: "somebody unpaused", holder: &fakeHolder{held: guard.Held{Disturbed: []string{"db"}}}, reason: "db did not stand still", thawed: true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			eng, _ := frozenVolume(t)
+			env := testEnv(t, eng)
+			env.Hold = tc.holder.open
+			report, err := tryCreate(env, CreateOptions{Selection: Selection{Volumes: []string{"pgdata"}}, MaxFreeze: tc.max})
+			var partial *PartialError
+			if !errors.As(err, &partial) {
+				t.Fatalf("error is %v, want a partial one", err)
+			}
+			if len(report.Problems) != 1 || !strings.Contains(report.Problems[0].Reason, tc.reason) {
+				t.Errorf("problems: %+v, want %q", report.Problems, tc.reason)
+			}
+			if thawed := slices.Contains(tc.holder.log, "thaw db"); thawed != tc.thawed {
+				t.Errorf("thawed: %v, want %v", thawed, tc.thawed)
+			}
+			i := slices.IndexFunc(report.Items, func(it ItemReport) bool { return it.Kind == KindVolume })
+			if i < 0 || !report.Items[i].Saved || report.Items[i].Consistent {
+				t.Errorf("items: %+v, want the volume, saved and not consistent", report.Items)
+			}
+			if got := read(t, restoreTo(t, env, "latest:volume/pgdata")+"/table"); got != "warm" {
+				t.Errorf("the volume holds %q", got)
+			}
+		})
+	}
+}
+
+// Labels that an image brings along steer nothing; the container's own do.
+func TestLabelsOfImages(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		inherited bool
+		want      string // what the plan does to the container
+	}{
+		{"own", false, ""},
+		{"inherited", true, "pause"},
+	} {
+		eng, _ := frozenVolume(t)
+		labels := map[string]string{LabelConsistency: "live"}
+		eng.containers[0].Labels = labels
+		if tc.inherited {
+			eng.inherited = map[string]map[string]string{"c1": labels}
+		}
+		plan, err := PlanCreate(context.Background(), testEnv(t, eng), CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if len(plan.Groups) > 0 {
+			got = string(plan.Groups[0].Containers[0].Hold)
+		}
+		if got != tc.want {
+			t.Errorf("%s label: held by %q, want %q", tc.name, got, tc.want)
+		}
+	}
+}
+
+// Bad input is refused before anything is written.
+func TestCreateRefuses(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/f", "x")
+	for _, tc := range []struct {
+		name string
+		o    func(env *Env) CreateOptions
+		want string
+	}{
+		{"a path that is not there", func(*Env) CreateOptions {
+			return CreateOptions{Selection: Selection{Paths: []string{dir + "/nope"}}}
+		}, "no such path on this host"},
+		{"the repository itself", func(env *Env) CreateOptions {
+			return CreateOptions{Selection: Selection{Paths: []string{env.Repo.Dir()}}}
+		}, "lies inside the data being saved"},
+		{"a folder around the repository", func(env *Env) CreateOptions {
+			return CreateOptions{Selection: Selection{Paths: []string{filepath.Dir(env.Repo.Dir())}}}
+		}, "lies inside the data being saved"},
+		{"a folder in the repository", func(env *Env) CreateOptions {
+			return CreateOptions{Selection: Selection{Paths: []string{env.Repo.Dir() + "/blobs"}}}
+		}, "lies inside the data being saved"},
+		{"an engine that is not there", func(*Env) CreateOptions {
+			return CreateOptions{Selection: Selection{Volumes: []string{"x"}}}
+		}, "needs an engine"},
+		{"an unknown consistency", func(*Env) CreateOptions {
+			return CreateOptions{Selection: Selection{Paths: []string{dir}}, Consistency: "warm"}
+		}, "unknown --consistency"},
+		{"a bad pattern", func(*Env) CreateOptions {
+			return CreateOptions{Selection: Selection{Paths: []string{dir}, Exclude: []string{"[a"}}}
+		}, "--exclude [a"},
+	} {
+		env := testEnv(t, nil)
+		_, err := tryCreate(env, tc.o(env))
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+		}
+		if list, err := List(context.Background(), env.Repo, Query{}); err != nil || len(list) != 0 {
+			t.Errorf("%s left snapshots: %v, %v", tc.name, list, err)
+		}
+	}
+}
+
+// A cancelled run publishes nothing.
+func TestCreateCancelled(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/f", "x")
+	env := testEnv(t, nil)
+	plan, err := PlanCreate(context.Background(), env, CreateOptions{Selection: Selection{Paths: []string{dir}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := ApplyCreate(ctx, env, plan); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+	if list, err := List(context.Background(), env.Repo, Query{}); err != nil || len(list) != 0 {
+		t.Errorf("snapshots: %v, %v", list, err)
+	}
+}
