@@ -87,6 +87,7 @@ func TestDeedsAreJournalledFirst(t *testing.T) {
 		t.Errorf("not journalled first: %q", early)
 	}
 	o.kill()
+	eventually(t, soon, "journal removed", func() bool { return empty(t, dir) })
 }
 
 // A request that was under way when the owner died takes effect later, and is undone then.
