@@ -72,39 +72,56 @@ func (t *task) split(n int) {
 
 // list reads all names of a folder.
 func (r *reader) list(fd int) error {
+	r.names, r.arena = r.names[:0], r.arena[:0]
+	for {
+		buf, err := r.fill(fd)
+		if err != nil || len(buf) == 0 {
+			return err
+		}
+		r.parse(buf)
+	}
+}
+
+// fill reads the next bufferful of a folder; empty at its end.
+func (r *reader) fill(fd int) ([]byte, error) {
 	if r.buf == nil {
 		r.buf = make([]byte, direntSize)
 	}
-	r.names, r.arena = r.names[:0], r.arena[:0]
 	for {
 		n, err := unix.Getdents(fd, r.buf)
 		if err == unix.EINTR {
 			continue
 		}
-		if err != nil || n == 0 {
-			return err
-		}
-		r.parse(r.buf[:n])
+		return r.buf[:max(n, 0)], err
 	}
 }
 
-// parse takes the records of getdents64 apart: inode, offset (8 bytes each), record length (2), type (1), name.
+// parse keeps the names in a buffer.
 func (r *reader) parse(buf []byte) {
-	const nameAt = 19
-	for len(buf) >= nameAt {
-		size := binary.NativeEndian.Uint16(buf[16:])
-		name := buf[nameAt:size]
-		end := 0
-		for name[end] != 0 {
-			end++
+	for len(buf) > 0 {
+		var ino uint64
+		var name []byte
+		if ino, name, buf = nextDirent(buf); !isDots(name) {
+			r.names = append(r.names, dirent{ino, uint32(len(r.arena)), uint32(len(name))})
+			r.arena = append(append(r.arena, name...), 0)
 		}
-		if s := name[:end]; string(s) != "." && string(s) != ".." {
-			r.names = append(r.names, dirent{binary.NativeEndian.Uint64(buf), uint32(len(r.arena)), uint32(end)})
-			r.arena = append(r.arena, name[:end+1]...)
-		}
-		buf = buf[size:]
 	}
 }
+
+// nextDirent takes the first record of getdents64 apart: inode, offset (8 bytes each), record length (2), type (1),
+// name. A NUL follows the name in the buffer.
+func nextDirent(buf []byte) (ino uint64, name, rest []byte) {
+	const nameAt = 19
+	size := binary.NativeEndian.Uint16(buf[16:])
+	name = buf[nameAt:size]
+	end := 0
+	for name[end] != 0 {
+		end++
+	}
+	return binary.NativeEndian.Uint64(buf), name[:end], buf[size:]
+}
+
+func isDots(name []byte) bool { return string(name) == "." || string(name) == ".." }
 
 // look stats the names, in the order of their inodes because that is how they lie on a disk, and fills in t's result.
 func (w *walker) look(r *reader, t *task, names []dirent) {
