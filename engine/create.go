@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/versions"
 )
 
 // CreateContainerFromInspect makes a container with the definition of an inspect document
@@ -28,7 +29,7 @@ func (e *Engine) CreateContainerFromInspect(ctx context.Context, raw json.RawMes
 	if d.config.Image, err = e.sameImage(ctx, d.config.Image, d.imageID); err != nil {
 		return "", nil, err
 	}
-	first, others := d.networks()
+	first, others := d.networks(versions.GreaterThanOrEqualTo(e.api.ClientVersion(), "1.44"))
 	resp, err := e.api.ContainerCreate(ctx, d.config, d.host, first, nil, d.name)
 	if err != nil {
 		return "", nil, e.wrap(err, "create container %s", d.name)

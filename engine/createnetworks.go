@@ -31,7 +31,7 @@ func (d *definition) readNetworks(doc *container.InspectResponse) {
 
 // givenEndpoint leaves out the addresses and names that the engine had chosen.
 func givenEndpoint(name string, doc *container.InspectResponse, shown *network.EndpointSettings) *network.EndpointSettings {
-	given := &network.EndpointSettings{DriverOpts: shown.DriverOpts}
+	given := &network.EndpointSettings{DriverOpts: shown.DriverOpts, MacAddress: givenMAC(name, doc, shown)}
 	if isPredefined(name) {
 		return given // takes neither addresses nor aliases
 	}
@@ -40,28 +40,40 @@ func givenEndpoint(name string, doc *container.InspectResponse, shown *network.E
 		given.IPAMConfig = c
 	}
 	for _, a := range shown.Aliases {
-		// Engines before 25 add the id, and a container's own name needs no alias.
-		if len(doc.ID) >= 12 && a == doc.ID[:12] {
-			continue
+		// Engines before 25 add the id.
+		if len(doc.ID) < 12 || a != doc.ID[:12] {
+			given.Aliases = append(given.Aliases, a)
 		}
-		given.Aliases = append(given.Aliases, a)
-	}
-	// The address of a running endpoint is shown whoever chose it. It was the user's if
-	// the config has it, or if it is there without a running container.
-	running := doc.State != nil && doc.State.Running
-	if shown.MacAddress != "" && (shown.MacAddress == doc.Config.MacAddress || !running) { //nolint:staticcheck // older engines keep it there
-		given.MacAddress = shown.MacAddress
 	}
 	return given
 }
 
-// networks splits the endpoints into the one a container is created with and those it is
-// connected to afterwards, sorted by name.
-func (d *definition) networks() (*network.NetworkingConfig, []endpoint) {
-	first := string(d.host.NetworkMode)
-	if first == "" || first == network.NetworkDefault {
-		first = network.NetworkBridge
+// givenMAC returns a MAC address that the user had chosen. The config has that of the
+// first network; of the others one is shown while they run, whoever chose it, and it is
+// left out: taken for the user's, it would be given to a second container by a copy.
+func givenMAC(name string, doc *container.InspectResponse, shown *network.EndpointSettings) string {
+	if chosen := doc.Config.MacAddress; chosen != "" && name == firstNetwork(doc.HostConfig) { //nolint:staticcheck // engines still say it there
+		return chosen
 	}
+	if doc.State != nil && doc.State.Running {
+		return ""
+	}
+	return shown.MacAddress
+}
+
+// firstNetwork is the network that a container is created with.
+func firstNetwork(h *container.HostConfig) string {
+	if mode := string(h.NetworkMode); mode != "" && mode != network.NetworkDefault {
+		return mode
+	}
+	return network.NetworkBridge
+}
+
+// networks splits the endpoints into the one a container is created with and those it is
+// connected to afterwards, sorted by name. Engines before 25 take no MAC address for a
+// single endpoint.
+func (d *definition) networks(perEndpointMAC bool) (*network.NetworkingConfig, []endpoint) {
+	first := firstNetwork(d.host)
 	var others []endpoint
 	for _, name := range slices.Sorted(maps.Keys(d.endpoints)) {
 		if name != first {
@@ -72,9 +84,9 @@ func (d *definition) networks() (*network.NetworkingConfig, []endpoint) {
 	if !ok {
 		return nil, others
 	}
-	// An engine before 25 takes the address from the config instead.
-	if given.MacAddress == "" {
-		d.config.MacAddress = "" //nolint:staticcheck // see above
+	if !perEndpointMAC {
+		// The config has it.
+		given.MacAddress = ""
 	}
 	return &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{first: given}}, others
 }

@@ -14,9 +14,9 @@ import (
 // A unix socket proves nothing: it may be forwarded by ssh, or lead into a virtual
 // machine. The proof is that
 //
-//   - the data-root that the engine names has, here, the database of an engine that knows
+//   - the data-root that the engine names has, here, the databases of an engine that knows
 //     the very networks that this one lists (their ids are random), and the same identity,
-//   - a process holds that database's lock right now: it is no copy,
+//   - a process holds the lock of such a database right now: it is no copy,
 //   - the process at the other end of the socket is that process, or the service manager
 //     that made the socket for it,
 //   - that process sees the same folder by the data-root's path.

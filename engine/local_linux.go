@@ -33,31 +33,36 @@ func proveDataRoot(info Info, networkIDs []string) (holder int, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("cannot look into its data-root: %w", err)
 	}
-	db, err := os.Open(filepath.Join(info.DataRoot, "network", "files", "local-kv.db"))
+	networks, err := readDatabase(filepath.Join(info.DataRoot, "network", "files", "local-kv.db"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("%s is no data-root of an engine here", info.DataRoot)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("cannot look into its data-root: %w", err)
 	}
-	defer db.Close()
-	data, err := io.ReadAll(io.LimitReader(db, maxDatabase))
-	if err != nil {
-		return 0, fmt.Errorf("cannot look into its data-root: %w", err)
-	}
 	for _, id := range networkIDs {
-		if !bytes.Contains(data, []byte(id)) {
+		if !bytes.Contains(networks, []byte(id)) {
 			return 0, fmt.Errorf("%s here belongs to another engine", info.DataRoot)
 		}
 	}
-	return lockHolder(db)
+	// The one database that all engines keep open as long as they live.
+	return lockHolder(filepath.Join(info.DataRoot, "volumes", "metadata.db"))
+}
+
+func readDatabase(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxDatabase))
 }
 
 // lockHolder finds, without touching the lock, the process that holds a file's flock.
-func lockHolder(f *os.File) (int, error) {
+func lockHolder(file string) (int, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return 0, fmt.Errorf("stat %s: %w", f.Name(), err)
+	if err := unix.Lstat(file, &st); err != nil {
+		return 0, fmt.Errorf("stat %s: %w", file, err)
 	}
 	locks, err := os.ReadFile("/proc/locks")
 	if err != nil {

@@ -37,7 +37,7 @@ type Dockerd struct {
 // namespace, cgroups and files. It needs root; see the package for what happens without.
 func StartDockerd(t testing.TB, o DockerdOptions) *Dockerd {
 	t.Helper()
-	requireRoot(t)
+	NeedRoot(t)
 	bin, version, err := provide(o.Version)
 	if err != nil {
 		t.Fatalf("provide a Docker Engine: %v", err)
@@ -84,12 +84,4 @@ func (d *Dockerd) prepare() error {
 		return err
 	}
 	return d.writeConfig()
-}
-
-// requireRoot skips a test that cannot run without root, with the reason.
-func requireRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to start a private Docker Engine")
-	}
 }

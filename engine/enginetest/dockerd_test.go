@@ -16,7 +16,7 @@ func TestStartDockerd(t *testing.T) {
 		"28.5 containerd": {Version: "28.5", ContainerdStore: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			requireRoot(t)
+			NeedRoot(t)
 			var d *Dockerd
 			t.Run("work", func(t *testing.T) {
 				d = StartDockerd(t, o)

@@ -24,6 +24,10 @@ func FakeAPI(t testing.TB, handler http.Handler) string {
 		t.Fatalf("make a folder for a socket: %v", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	// Who may use the socket is for the socket's own mode to say.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	socket := filepath.Join(dir, "s")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
