@@ -14,6 +14,7 @@ type VerifyReport struct {
 	BytesRead int64         `json:"bytes_read"` // stored bytes
 	Files     int64         `json:"files"`
 	Damaged   []DamagedBlob `json:"damaged"`
+	Notes     []string      `json:"notes"` // what is not right and costs no data
 	Seconds   float64       `json:"seconds"`
 }
 

@@ -1,0 +1,134 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"davit/backup/repo"
+)
+
+// maxLayerWindow bounds the memory that a layer's decoder takes.
+const maxLayerWindow = 128 << 20
+
+// blob checks one blob of an image or definition; what is wrong with it is a *repo.DamagedError.
+func (v *verifyRun) blob(ctx context.Context, desc ocispec.Descriptor) error {
+	d, err := repo.ParseDigest(desc.Digest.String())
+	if err != nil {
+		return err
+	}
+	size, ok := v.counter.HasFile(d)
+	switch {
+	case !ok:
+		return &repo.DamagedError{Digest: d, Reason: "missing"}
+	case size != desc.Size:
+		return &repo.DamagedError{Digest: d, Reason: fmt.Sprintf("%d bytes, %d expected", size, desc.Size)}
+	}
+	if _, known := v.good[d]; known || !v.options.ReadData {
+		return nil
+	}
+	if err := v.readBlob(ctx, d, desc); err != nil {
+		return err
+	}
+	v.good[d] = struct{}{}
+	return nil
+}
+
+// readBlob reads a blob to its end, which checks its digest, and decodes a layer that is stored as
+// zstd, which checks its id.
+func (v *verifyRun) readBlob(ctx context.Context, d repo.Digest, desc ocispec.Descriptor) (err error) {
+	stream, _, err := v.env.Repo.OpenBlob(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer closing(stream, &err)
+	counted := &countingReader{r: stream, add: v.counter.read}
+	id := desc.Annotations[repo.AnnotationID]
+	if id == "" || desc.MediaType != repo.MediaTypeChunk {
+		_, err := io.Copy(io.Discard, counted)
+		return err
+	}
+	sum := sha256.New()
+	n, err := decodeTo(sum, counted)
+	if err == nil {
+		// Behind the last frame there is nothing, but only the end of the file checks the digest.
+		_, err = io.Copy(io.Discard, counted)
+	}
+	var damaged *repo.DamagedError
+	switch {
+	case errors.As(err, &damaged) || ctx.Err() != nil:
+		return err
+	case err != nil:
+		return &repo.DamagedError{Digest: d, Reason: "does not decode: " + err.Error()}
+	case hex.EncodeToString(sum.Sum(nil)) != id:
+		return &repo.DamagedError{Digest: d, Reason: "content is not what its id says"}
+	case desc.Annotations[repo.AnnotationLen] != strconv.FormatInt(n, 10):
+		return &repo.DamagedError{Digest: d, Reason: fmt.Sprintf("decodes to %d bytes", n)}
+	}
+	return nil
+}
+
+func decodeTo(sum hash.Hash, r io.Reader) (int64, error) {
+	dec, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxLayerWindow), zstd.WithDecoderConcurrency(2))
+	if err != nil {
+		return 0, err
+	}
+	defer dec.Close()
+	return io.Copy(sum, dec)
+}
+
+// blobCounter reads from a repository and counts what was looked at.
+type blobCounter struct {
+	repo     *repo.Repository
+	reporter Reporter
+
+	mu    sync.Mutex
+	blobs map[repo.Digest]struct{}
+	bytes int64
+}
+
+func newBlobCounter(r *repo.Repository, reporter Reporter) *blobCounter {
+	return &blobCounter{repo: r, reporter: reporter, blobs: map[repo.Digest]struct{}{}}
+}
+
+// ReadBlob implements chunk.Reader.
+func (c *blobCounter) ReadBlob(ctx context.Context, d repo.Digest, stored int64, buf []byte) ([]byte, error) {
+	data, err := c.repo.ReadBlob(ctx, d, stored, buf)
+	c.touch(d)
+	c.read(int64(len(data)))
+	return data, err
+}
+
+// HasFile implements chunk.BlobChecker.
+func (c *blobCounter) HasFile(d repo.Digest) (int64, bool) {
+	c.touch(d)
+	return c.repo.HasFile(d)
+}
+
+func (c *blobCounter) touch(d repo.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blobs[d] = struct{}{}
+}
+
+func (c *blobCounter) read(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes += n
+	c.reporter.Add(n)
+}
+
+func (c *blobCounter) totals() (blobs int, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.blobs), c.bytes
+}
