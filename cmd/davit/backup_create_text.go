@@ -20,7 +20,7 @@ func writeCreatePlan(w io.Writer, plan *backup.CreatePlan) error {
 		if it.Group >= 0 {
 			held = fmt.Sprintf("group %d", it.Group+1)
 		}
-		t.row(action, sizeIfKnown(it.Bytes), held, it.Ref())
+		t.row(action, sizeIfKnown(it.Bytes), held, shown(it.Ref()))
 	}
 	text := &textWriter{w: w}
 	text.table(t)
@@ -30,9 +30,9 @@ func writeCreatePlan(w io.Writer, plan *backup.CreatePlan) error {
 	for _, it := range plan.Items {
 		switch {
 		case it.Failure != "":
-			text.linef("cannot save %s: %s", it.Ref(), it.Failure)
+			text.linef("cannot save %s: %s", shown(it.Ref()), it.Failure)
 		case it.Note != "":
-			text.linef("note: %s: %s", it.Ref(), it.Note)
+			text.linef("note: %s: %s", shown(it.Ref()), it.Note)
 		}
 	}
 	text.leftOut(plan.Skipped, plan.Layers, plan.Notes)
@@ -72,10 +72,25 @@ func countKinds(items []backup.PlannedItem) string {
 	var parts []string
 	for _, kind := range kindOrder() {
 		if counts[kind] > 0 {
-			parts = append(parts, count(counts[kind], kind))
+			parts = append(parts, count(counts[kind], kindNoun(kind)))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// kindNoun is what people call an item of a kind.
+func kindNoun(kind string) string {
+	switch kind {
+	case backup.KindBind:
+		return "bind mount"
+	case backup.KindPath:
+		return "folder"
+	case backup.KindRWLayer:
+		return "writable layer"
+	case backup.KindDefinition:
+		return "definition"
+	}
+	return kind
 }
 
 // kindOrder is the order in which kinds are named: what holds data first.
@@ -107,7 +122,7 @@ func writeReport(w io.Writer, r *backup.Report) error {
 		if it.Kind != backup.KindImage {
 			files = fmt.Sprint(it.Files)
 		}
-		t.row(files, size(it.Bytes), size(it.BytesNew), size(it.Stored), howRead(it), it.Ref())
+		t.row(files, size(it.Bytes), size(it.BytesNew), size(it.Stored), howRead(it), shown(it.Ref()))
 	}
 	if len(t.rows) > 1 {
 		text.table(t)

@@ -51,6 +51,7 @@ func (h *host) backupInit(c *cli.Context) error {
 		}{id, format, dir})
 	}
 	text := &textWriter{w: h.out}
-	text.linef("repository %s made in %s (format %d, not encrypted: who reads the folder reads the data)", id[:min(8, len(id))], dir, format)
+	text.linef("repository %s made in %s (format %d)", id[:min(8, len(id))], dir, format)
+	text.linef("it is not encrypted: whoever can read the folder can read the data")
 	return text.err
 }

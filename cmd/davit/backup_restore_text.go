@@ -14,7 +14,7 @@ func writeRestorePlan(w io.Writer, plan *backup.RestorePlan) error {
 	text.linef("snapshot %s of %s, %s", plan.Snapshot, plan.Host, clock(plan.Time))
 	t := newTable("ACTION", ">SIZE", "ITEM")
 	for _, s := range plan.Steps {
-		t.row(actionWords(s.Action), sizeIfKnown(s.Bytes), stepWords(s))
+		t.row(actionWords(s.Action), stepSize(s), stepWords(s))
 	}
 	if len(plan.Steps) > 0 {
 		text.table(t)
@@ -23,7 +23,7 @@ func writeRestorePlan(w io.Writer, plan *backup.RestorePlan) error {
 		text.linef("note: %s", n)
 	}
 	for _, r := range plan.Refused {
-		text.linef("refused: %s%s%s", ifThen(r.Item != "", r.Item+": "), r.Reason, ifThen(r.Hint != "", " ("+r.Hint+")"))
+		text.linef("refused: %s%s%s", ifThen(r.Item != "", shown(r.Item)+": "), r.Reason, ifThen(r.Hint != "", " ("+r.Hint+")"))
 	}
 	return text.err
 }
@@ -31,9 +31,17 @@ func writeRestorePlan(w io.Writer, plan *backup.RestorePlan) error {
 // actionWords is an action as people say it.
 func actionWords(a backup.RestoreAction) string { return strings.ReplaceAll(string(a), "-", " ") }
 
+// stepSize is how much a step writes; definitions have no size to speak of.
+func stepSize(s backup.RestoreStep) string {
+	if !holdsData(s.Kind) {
+		return "-"
+	}
+	return sizeIfKnown(s.Bytes)
+}
+
 // stepWords is "volume/pgdata//base/1 -> /tmp/look; stops web (note)".
 func stepWords(s backup.RestoreStep) string {
-	words := s.Ref()
+	words := shown(s.Ref())
 	if s.Path != "" {
 		words += "//" + s.Path
 	}
@@ -59,7 +67,7 @@ func writeRestoreReport(w io.Writer, r *backup.RestoreReport) error {
 		if !s.Done {
 			action += " FAILED"
 		}
-		t.row(action, files, sizeIfKnown(s.Bytes), stepWords(s.RestoreStep))
+		t.row(action, files, stepSize(s.RestoreStep), stepWords(s.RestoreStep))
 	}
 	if len(r.Steps) > 0 {
 		text.table(t)
@@ -71,7 +79,9 @@ func writeRestoreReport(w io.Writer, r *backup.RestoreReport) error {
 	text.problems(r.Problems)
 	text.linef("restored from snapshot %s: %s, %s in %s", r.Snapshot, count(r.Files, "file"), size(r.Bytes), seconds(r.Seconds))
 	if r.InPlace != "" {
-		text.linef("the old data is kept: davit backup restore --commit %s deletes it, --rollback puts it back", r.InPlace)
+		text.linef("the old data is kept as %s:", r.InPlace)
+		text.linef("  davit backup restore --commit %s     deletes it", r.InPlace)
+		text.linef("  davit backup restore --rollback %s   puts it back", r.InPlace)
 	}
 	return text.err
 }

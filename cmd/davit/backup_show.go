@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"davit/backup"
@@ -60,7 +61,7 @@ func writeSnapshot(w io.Writer, s *backup.SnapshotDetail) error {
 		ifThen(s.Consistency != "", ", consistency "+s.Consistency))
 	text.linef("")
 	t := newTable(">FILES", ">SIZE", "HELD", "ITEM")
-	for _, it := range s.Contents {
+	for _, it := range byKind(s.Contents) {
 		files, bytes := "-", "-"
 		if holdsData(it.Kind) {
 			bytes = size(it.Bytes)
@@ -68,10 +69,20 @@ func writeSnapshot(w io.Writer, s *backup.SnapshotDetail) error {
 				files = fmt.Sprint(it.Files)
 			}
 		}
-		t.row(files, bytes, held(it), it.Ref()+ifThen(it.Problems > 0, fmt.Sprintf("  (%s)", count(int64(it.Problems), "problem"))))
+		t.row(files, bytes, held(it), shown(it.Ref())+ifThen(it.Problems > 0, fmt.Sprintf("  (%s)", count(int64(it.Problems), "problem"))))
 	}
 	text.table(t)
 	return text.err
+}
+
+// byKind returns the items in the order in which kinds are named.
+func byKind(items []backup.ItemInfo) []backup.ItemInfo {
+	order := kindOrder()
+	items = slices.Clone(items)
+	slices.SortStableFunc(items, func(a, b backup.ItemInfo) int {
+		return slices.Index(order, a.Kind) - slices.Index(order, b.Kind)
+	})
+	return items
 }
 
 // held says how the writers of an item were held while it was read.
@@ -89,7 +100,7 @@ func held(it backup.ItemInfo) string {
 func writeItems(w io.Writer, s *backup.SnapshotDetail) error {
 	text := &textWriter{w: w}
 	for _, it := range s.Contents {
-		text.linef("item %s of snapshot %s, %s", it.Ref(), s.ID, clock(s.Time))
+		text.linef("item %s of snapshot %s, %s", shown(it.Ref()), s.ID, clock(s.Time))
 		text.linef("digest %s", it.Digest)
 		if it.Entries > 0 {
 			text.linef("%s, %s, %s", count(it.Files, "file"), countEntries(it.Entries), size(it.Bytes))
@@ -118,10 +129,22 @@ func countEntries(n int64) string {
 	return strings.TrimSuffix(count(n, "entry"), "entrys") + "entries"
 }
 
-// document prints a JSON document, indented.
+// document prints a JSON document, indented and without the escapes that only HTML needs.
 func (t *textWriter) document(doc json.RawMessage) {
+	if len(doc) == 0 || t.err != nil {
+		return
+	}
+	var content any
+	d := json.NewDecoder(bytes.NewReader(doc))
+	d.UseNumber() // as it was written, not as a float
+	if t.err = d.Decode(&content); t.err != nil {
+		return
+	}
 	var b bytes.Buffer
-	if len(doc) == 0 || json.Indent(&b, doc, "", "  ") != nil {
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if t.err = e.Encode(content); t.err != nil {
 		return
 	}
 	for line := range strings.Lines(b.String()) {

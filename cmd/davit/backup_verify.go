@@ -68,7 +68,7 @@ func writeVerifyReport(w io.Writer, r *backup.VerifyReport) error {
 	for _, d := range r.Damaged {
 		text.linef("damaged %s: %s", d.Digest, d.Reason)
 		for _, hit := range d.Hits {
-			text.linef("  hits %s:%s", hit.Snapshot, hit.Item)
+			text.linef("  hits %s%s", hit.Snapshot, ifThen(hit.Item != "", ":"+shown(hit.Item)))
 			for _, f := range hit.Files {
 				text.linef("    %s", f)
 			}

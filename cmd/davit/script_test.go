@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,7 +92,10 @@ func scriptTree(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: tree DIR")
 	}
 	dir := ts.MkAbs(args[0])
+	noise := make([]byte, 64<<10) // does not compress: its chunk is the largest blob
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	for name, content := range map[string]string{
+		"sub/noise":                 string(noise),
 		"plain.txt":                 "plain\n",
 		"sub/deeper/file":           strings.Repeat("content ", 1000),
 		"esc\x1b]0;owned\a\x1b[31m": "esc\n",

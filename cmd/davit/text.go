@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"davit/backup"
 )
@@ -30,7 +31,7 @@ func (t *textWriter) table(table *table) {
 // leftOut names what is not in a snapshot: never silent.
 func (t *textWriter) leftOut(skipped []backup.Skipped, layers []backup.UnsavedLayer, notes []string) {
 	for _, s := range skipped {
-		t.linef("left out %s: %s%s", backup.FormatItem(s.Kind, s.Name), s.Reason, ifThen(s.Hint != "", " ("+s.Hint+")"))
+		t.linef("left out %s: %s%s", shown(backup.FormatItem(s.Kind, s.Name)), s.Reason, ifThen(s.Hint != "", " ("+s.Hint+")"))
 	}
 	t.layers(layers)
 	for _, n := range notes {
@@ -56,7 +57,10 @@ func problemPlace(p backup.Problem) string {
 	case p.Item == "":
 		return p.Path
 	case p.Path == "":
-		return p.Item
+		return shown(p.Item)
 	}
-	return p.Item + "//" + p.Path
+	return shown(p.Item) + "//" + p.Path
 }
+
+// shown is an item's KIND/NAME as it is easiest to read and may still be typed: a colon stands for itself.
+func shown(ref string) string { return strings.ReplaceAll(ref, "%3A", ":") }

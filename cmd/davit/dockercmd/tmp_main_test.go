@@ -1,0 +1,3 @@
+package dockercmd
+import "testing"
+func TestX(t *testing.T){}
