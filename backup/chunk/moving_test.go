@@ -1,0 +1,227 @@
+package chunk_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"davit/backup/chunk"
+	"davit/backup/repo"
+	"davit/engine/enginetest"
+)
+
+// keepDoing runs f over and over until the test ends.
+func keepDoing(t *testing.T, f func(i int)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		for i := 0; ctx.Err() == nil; i++ {
+			f(i)
+		}
+	}()
+	return sync.OnceFunc(func() { cancel(); wg.Wait() })
+}
+
+// While a container swaps a file for symlinks, fifos and devices, and a folder
+// for a link to another folder, nothing from outside gets into the stream and
+// nothing hangs.
+func TestSwappedFiles(t *testing.T) {
+	enginetest.NeedRoot(t)
+	src, outside := t.TempDir(), t.TempDir()
+	secret := "secret " + strings.Repeat("outside of the volume ", 50)
+	for _, name := range []string{"file", "in"} {
+		if err := os.WriteFile(filepath.Join(outside, name), []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	target := filepath.Join(src, "m", "file")
+	folder := filepath.Join(src, "sub")
+	for _, dir := range []string{filepath.Join(src, "m"), folder} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 400 {
+		name := filepath.Join(folder, "f"+strings.Repeat("x", i%50)+string(rune('a'+i%26)))
+		if err := os.WriteFile(name, bytes.Repeat([]byte("y"), 1000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := keepDoing(t, func(i int) {
+		_ = os.Remove(target)
+		switch i % 5 {
+		case 0:
+			_ = os.WriteFile(target, []byte("inside"), 0o600)
+		case 1:
+			_ = os.Symlink(filepath.Join(outside, "file"), target)
+		case 2:
+			_ = unix.Mkfifo(target, 0o600)
+		case 3:
+			_ = unix.Mknod(target, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5)))
+		case 4:
+			_ = os.Rename(folder, folder+".away")
+			_ = os.Symlink(outside, folder)
+			_ = os.Remove(folder)
+			_ = os.Rename(folder+".away", folder)
+		}
+	})
+	defer stop()
+	s := newStore(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 40 {
+		result, err := chunk.NewSaver(s, options()).Save(ctx, openRoot(t, src), chunk.OpenCache("", ""), chunk.SaveOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		item, err := repo.BuildTreeItem(ctx, s, result.Parts, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(plainStream(t, s, item), []byte("outside of the volume")) {
+			t.Fatal("content from outside of the tree is in the stream")
+		}
+	}
+}
+
+// Files that grow, shrink and vanish while they are read are reported or read
+// again; every other file of the tree is as it was.
+func TestChangingFiles(t *testing.T) {
+	src := t.TempDir()
+	calm := map[string]string{}
+	for i := range 300 {
+		name := "calm" + strings.Repeat("-", i%7) + string(rune('a'+i%26)) + strings.Repeat("z", i%11)
+		calm[name] = strings.Repeat(name, 1+i)
+		if err := os.WriteFile(filepath.Join(src, name), []byte(calm[name]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	moving := filepath.Join(src, "calmly")
+	big := filepath.Join(src, "big")
+	stop := keepDoing(t, func(i int) {
+		_ = os.WriteFile(moving, bytes.Repeat([]byte("m"), i*7919%90_000), 0o600)
+		if i%50 == 0 {
+			_ = os.WriteFile(big, bytes.Repeat([]byte("b"), 1<<20+i*104_729%(4<<20)), 0o600)
+		}
+		if i%9 == 0 {
+			_ = os.Remove(moving)
+		}
+	})
+	defer stop()
+	s := newStore(t)
+	for range 15 {
+		_, item := save(t, s, src, chunk.OpenCache("", ""), chunk.SaveOptions{})
+		dst := restore(t, s, item, chunk.RestoreOptions{})
+		for name, want := range calm {
+			if got, err := os.ReadFile(filepath.Join(dst, name)); err != nil || string(got) != want {
+				t.Fatalf("%s: %d bytes of %d, %v", name, len(got), len(want), err)
+			}
+		}
+		for _, path := range []string{"big", "calmly"} {
+			if got, err := os.ReadFile(filepath.Join(dst, path)); err == nil && len(bytes.Trim(got, path[:1]+"m")) > 0 {
+				t.Fatalf("%s holds bytes of another file", path)
+			}
+		}
+	}
+}
+
+// A store into a page that was dirty already moves no file time; the next pass
+// sees it all the same, since the pass before began with syncfs.
+func TestDirtyPage(t *testing.T) {
+	enginetest.NeedRoot(t)
+	disk := enginetest.Disk(t, 256<<20)
+	src := filepath.Join(disk, "src")
+	if err := os.Mkdir(src, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(src, "mapped"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(8192); err != nil {
+		t.Fatal(err)
+	}
+	page, err := unix.Mmap(int(f.Fd()), 0, 8192, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(page)
+	s := newStoreAt(t, filepath.Join(disk, "repo"))
+	o := options()
+	// Ahead, so that only syncfs and not the age of the times decides.
+	o.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	cache := chunk.OpenCache("", "")
+	page[0] = 1
+	for i := byte(2); i < 12; i++ {
+		saveWith(t, s, o, src, cache)
+		page[0] = i
+		_, item := saveWith(t, s, o, src, cache)
+		dst := restore(t, s, item, chunk.RestoreOptions{})
+		got, err := os.ReadFile(filepath.Join(dst, "mapped"))
+		if err != nil || got[0] != i {
+			t.Fatalf("store %d between two passes is not in the second: %d, %v", i, got[0], err)
+		}
+		page[0] = i
+	}
+}
+
+// What changed is read into the spool while the containers stand still, and
+// stored afterwards: a later change is not in the snapshot.
+func TestFrozenRead(t *testing.T) {
+	src := t.TempDir()
+	write := func(name string, size int, fill byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(src, name), bytes.Repeat([]byte{fill}, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("small", 1000, 'a')
+	write("large", 70<<20, 'a')
+	s := newStore(t)
+	saver := chunk.NewSaver(s, options())
+	cache := chunk.OpenCache("", "")
+	root := openRoot(t, src)
+	if _, err := saver.Save(t.Context(), root, cache, chunk.SaveOptions{Warm: true}); err != nil {
+		t.Fatal(err)
+	}
+	write("small", 1000, 'b')
+	write("large", 70<<20, 'b')
+	spool := chunk.NewSpool(t.TempDir(), 1<<30)
+	defer spool.Close()
+	pending, err := saver.Read(t.Context(), root, cache, spool, chunk.SaveOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spool.Size() < 70<<20 {
+		t.Errorf("spool of %d bytes", spool.Size())
+	}
+	want := describe(t, src)
+	write("small", 1000, 'c')
+	write("large", 70<<20, 'c')
+	result, err := pending.Store(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, err := repo.BuildTreeItem(t.Context(), s, result.Parts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range want.Diff(describe(t, restore(t, s, item, chunk.RestoreOptions{}))) {
+		t.Error(line)
+	}
+	full := chunk.NewSpool(t.TempDir(), 1<<20)
+	defer full.Close()
+	if _, err := saver.Read(t.Context(), root, chunk.OpenCache("", ""), full, chunk.SaveOptions{}); err == nil {
+		t.Error("a spool of 1 MiB took 70 MiB")
+	}
+}
