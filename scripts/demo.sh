@@ -99,7 +99,7 @@ container() {
 describe() { # $1: folder for the descriptions
 	mkdir "$1"
 	files "$dir/engine/data/volumes/notes/_data" > "$1/volume notes: every file"
-	docker volume inspect -f '{{.Driver}} {{json .Options}} {{json .Labels}}' notes > "$1/volume notes: driver, options, labels"
+	docker volume inspect -f '{{.Driver}}{{range $k, $v := .Options}} {{$k}}={{$v}}{{end}} {{json .Labels}}' notes > "$1/volume notes: driver, options, labels"
 	files "$dir/site" > "$1/bind mount: every file"
 	docker image inspect -f '{{.Id}} {{.RepoTags}}' demo:1 > "$1/image demo:1: id and tags"
 	container > "$1/container web: definition"
