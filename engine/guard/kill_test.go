@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,8 +74,11 @@ func TestDeedsAreJournalledFirst(t *testing.T) {
 	states, targets := group()
 	f := newFakeEngine(t, states...)
 	dir := t.TempDir()
+	var mu sync.Mutex
 	var early []string
 	f.hook = func(verb, name string) {
+		mu.Lock()
+		defer mu.Unlock()
 		b, _ := os.ReadFile(filepath.Join(dir, "run1"+suffix))
 		guard, deed := strings.Index(string(b), `"op":"guard"`), strings.Index(string(b), `"id":"id-`+name+`"`)
 		if guard < 0 || deed < guard {
@@ -82,12 +86,14 @@ func TestDeedsAreJournalledFirst(t *testing.T) {
 		}
 	}
 	o := frozenOwner(t, ownerPlan{Endpoint: f.sock, StateDir: dir, Mode: Stop, Targets: targets})
-	f.hook = nil
+	if held := o.thaw(); !held.Consistent() {
+		t.Errorf("held %+v", held)
+	}
+	mu.Lock()
+	defer mu.Unlock()
 	if early != nil {
 		t.Errorf("not journalled first: %q", early)
 	}
-	o.kill()
-	eventually(t, soon, "journal removed", func() bool { return empty(t, dir) })
 }
 
 // A request that was under way when the owner died takes effect later, and is undone then.

@@ -126,7 +126,11 @@ func startOwner(t *testing.T, p ownerPlan) *owner {
 	must(t, err)
 	o.out = bufio.NewReader(out)
 	must(t, o.cmd.Start())
-	t.Cleanup(o.kill)
+	t.Cleanup(func() {
+		o.kill()
+		// A guard that outlives its engine would go on trying for long.
+		eventually(t, 10*time.Second, "guard done", func() bool { return empty(t, o.dir) })
+	})
 	return o
 }
 
