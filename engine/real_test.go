@@ -48,6 +48,7 @@ func TestRealEngines(t *testing.T) {
 		"28.5 containerd": {Version: "28.5", ContainerdStore: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := connect(t, o)
 			b.d.ImportImage(t, "base:1", []string{"LABEL from=image both=image", "VOLUME /anon"})
 			b.d.BuildLayers(t, "app:1", "base:1", "echo a > /a", "echo b > /b")

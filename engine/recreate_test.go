@@ -33,12 +33,15 @@ func testRecreate(t *testing.T, b *bed) {
 	}
 	for name, args := range cases {
 		for _, state := range []string{"running", "stopped"} {
+			if state == "stopped" && name != "full" && name != "default" {
+				continue // only addresses look different when a container does not run
+			}
 			t.Run(name+" "+state, func(t *testing.T) {
 				id := b.d.RunContainer(t, append([]string{"--name", name}, args...)...)
 				if name == "full" {
 					b.d.CLI(t, "network", "connect", "--alias", "second", "net2", name)
 				}
-				if state == "stopped" && name != "removable" {
+				if state == "stopped" {
 					b.d.CLI(t, "stop", "-t", "1", name)
 				}
 				recreate(t, b, name, id)
