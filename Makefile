@@ -51,14 +51,14 @@ soak: ## kills, faults and models for hours (root)
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, shellcheck
 	@scripts/deps.sh lint
-	@files=$$(gofmt -l $$($(GIT) ls-files '*.go')); if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
 	$(GO) vet -tags 'integration soak' ./...
 	$(GO) run $(STATICCHECK) -tags 'integration soak' ./...
 	shellcheck $(SHELL_FILES)
 
 .PHONY: fmt
 fmt: ## gofmt all Go files
-	gofmt -w $$($(GIT) ls-files '*.go')
+	gofmt -w .
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
