@@ -52,7 +52,8 @@ func givenEndpoint(name string, doc *container.InspectResponse, shown *network.E
 // first network; of the others one is shown while they run, whoever chose it, and it is
 // left out: taken for the user's, it would be given to a second container by a copy.
 func givenMAC(name string, doc *container.InspectResponse, shown *network.EndpointSettings) string {
-	if chosen := doc.Config.MacAddress; chosen != "" && name == firstNetwork(doc.HostConfig) { //nolint:staticcheck // engines still say it there
+	//lint:ignore SA1019 engines still say it there, and older ones only there
+	if chosen := doc.Config.MacAddress; chosen != "" && name == firstNetwork(doc.HostConfig) {
 		return chosen
 	}
 	if doc.State != nil && doc.State.Running {

@@ -54,36 +54,36 @@ func dial(network, addr string) error {
 }
 
 // explain sets reason and hint by what a connection said; socket is "" without one.
-func (u *UnreachableError) explain(socket string, err error) {
+func (e *UnreachableError) explain(socket string, err error) {
 	var timeout net.Error
 	switch {
 	case err == nil:
-		u.explainSilence()
+		e.explainSilence()
 	case socket != "" && errors.Is(err, fs.ErrNotExist):
-		u.Reason = "no socket " + socket
-		u.Hint = "is Docker installed and started? --host, DOCKER_HOST or --context choose another engine"
+		e.Reason = "no socket " + socket
+		e.Hint = "is Docker installed and started? --host, DOCKER_HOST or --context choose another engine"
 	case errors.Is(err, fs.ErrPermission):
-		u.Reason = "permission denied"
-		u.Hint = permissionHint(socket)
+		e.Reason = "permission denied"
+		e.Hint = permissionHint(socket)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		u.Reason = "connection refused"
-		u.Hint = "nothing listens there: is the engine started?"
+		e.Reason = "connection refused"
+		e.Hint = "nothing listens there: is the engine started?"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		u.Reason = "timeout: no connection"
+		e.Reason = "timeout: no connection"
 	default:
-		u.Reason = firstLine(err)
+		e.Reason = firstLine(err)
 	}
 }
 
 // explainSilence is for what accepts connections and does not answer as it should.
-func (u *UnreachableError) explainSilence() {
-	if errors.Is(u.Err, context.DeadlineExceeded) {
-		u.Reason = "timeout: it accepts connections but does not answer"
+func (e *UnreachableError) explainSilence() {
+	if errors.Is(e.Err, context.DeadlineExceeded) {
+		e.Reason = "timeout: it accepts connections but does not answer"
 		return
 	}
-	u.Reason = firstLine(u.Err)
-	if strings.Contains(u.Reason, "HTTP request to an HTTPS server") || strings.Contains(u.Reason, "malformed HTTP response") {
-		u.Hint = "the engine wants TLS: DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
+	e.Reason = firstLine(e.Err)
+	if strings.Contains(e.Reason, "HTTP request to an HTTPS server") || strings.Contains(e.Reason, "malformed HTTP response") {
+		e.Hint = "the engine wants TLS: DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
 	}
 }
 
