@@ -19,9 +19,9 @@ func (h *host) backupRestoreCommand() *cli.Command {
 		Description: paragraph("Existing data is never written over: volumes, folders and containers that are there already are "+
 			"refused, with the way out. --in-place replaces plain local volumes and keeps the old data until --commit.") +
 			examples(
-				"davit backup restore --repo /srv/backup latest --containers --start",
-				"davit backup restore --repo /srv/backup latest:volume/pgdata --to-volume pgdata2",
-				"davit backup restore --repo /srv/backup latest:volume/pgdata//base/1 --to /tmp/look",
+				"davit backup restore -r /srv/backup latest --containers --start",
+				"davit backup restore -r /srv/backup latest:volume/pgdata --to-volume pgdata2",
+				"davit backup restore -r /srv/backup latest:volume/pgdata//base/1 --to look",
 			) + exitCodes(exitDone, exitUsage, exitPartial, exitNoRepository, exitUnreachable, exitDamaged, exitInterrupted),
 		Flags:  restoreFlags(),
 		Action: h.backupRestore,

@@ -14,7 +14,7 @@ func (h *host) backupVerifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
 		Usage:     "Check that snapshots are whole and would restore",
-		UsageText: "davit backup verify --repo DIR [SNAPSHOT[:KIND/NAME]] [--read-data] [flags]",
+		UsageText: "davit backup verify --repo DIR [SNAPSHOT[:KIND/NAME]] [--read-data]",
 		Description: paragraph("Without --read-data every manifest is read, and every blob must be there with the right size. "+
 			"With it every blob is read, checked against its digest and decoded. "+
 			"Damage is told with the snapshots and files that it hits.") +

@@ -1,3 +1,0 @@
-package dockercmd
-import "testing"
-func TestX(t *testing.T){}
