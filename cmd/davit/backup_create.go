@@ -118,10 +118,7 @@ func (h *host) backupCreate(c *cli.Context) error {
 }
 
 func (h *host) applyCreate(c *cli.Context, env *backup.Env, plan *backup.CreatePlan) error {
-	p, err := h.startProgress(c, "backup")
-	if err != nil {
-		return err
-	}
+	p := h.startProgress(c, "backup")
 	defer p.close()
 	env.Reporter = p
 	announceCreate(p.Say, plan)

@@ -24,6 +24,9 @@ const (
 // openBackup opens the repository that the flags name and returns what package backup needs of this process, without
 // an engine. The caller calls close when it is done.
 func (h *host) openBackup(c *cli.Context, how access) (env *backup.Env, close func(), err error) {
+	if err := checkProgress(c); err != nil {
+		return nil, nil, err
+	}
 	dir, err := repoDir(c)
 	if err != nil {
 		return nil, nil, err

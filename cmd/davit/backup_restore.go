@@ -137,10 +137,7 @@ func (h *host) confirmRestore(c *cli.Context, plan *backup.RestorePlan) error {
 }
 
 func (h *host) applyRestore(c *cli.Context, env *backup.Env, plan *backup.RestorePlan) error {
-	p, err := h.startProgress(c, "restore")
-	if err != nil {
-		return err
-	}
+	p := h.startProgress(c, "restore")
 	defer p.close()
 	env.Reporter = p
 	report, err := backup.ApplyRestore(c.Context, env, plan)

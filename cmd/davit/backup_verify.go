@@ -42,10 +42,7 @@ func (h *host) backupVerify(c *cli.Context) error {
 		return err
 	}
 	defer closeRepo()
-	p, err := h.startProgress(c, "verify")
-	if err != nil {
-		return err
-	}
+	p := h.startProgress(c, "verify")
 	defer p.close()
 	env.Reporter = p
 	report, err := backup.Verify(c.Context, env, backup.VerifyOptions{Spec: strings.Join(args, ""), ReadData: c.Bool("read-data")})

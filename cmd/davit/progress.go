@@ -43,25 +43,31 @@ type progress struct {
 	closed sync.Once
 }
 
+// checkProgress refuses a --progress that means nothing, before anything is done.
+func checkProgress(c *cli.Context) error {
+	switch how := c.String("progress"); how {
+	case "", progressAuto, progressPlain, progressJSON, progressNone: // "": the command shows none
+		return nil
+	default:
+		return misuse(c, fmt.Sprintf("unknown value for --progress: %s", how), "auto, plain, json or none")
+	}
+}
+
 // startProgress begins to show progress as --progress asks. The caller closes it.
-func (h *host) startProgress(c *cli.Context, verb string) (*progress, error) {
+func (h *host) startProgress(c *cli.Context, verb string) *progress {
 	p := &progress{started: h.now(), wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
-	var d display
+	var d display = &plainLines{w: h.err, verb: verb}
 	interval := plainInterval
 	switch how := c.String("progress"); {
 	case how == progressAuto && h.errTTY:
 		d, interval = newBar(h, verb), barInterval
-	case how == progressAuto, how == progressPlain:
-		d = &plainLines{w: h.err, verb: verb}
 	case how == progressJSON:
 		d, interval = &jsonLines{w: h.err}, jsonInterval
 	case how == progressNone:
 		d = &plainLines{w: h.err, verb: verb, silent: true}
-	default:
-		return nil, misuse(c, fmt.Sprintf("unknown value for --progress: %s", how), "auto, plain, json or none")
 	}
 	go p.show(d, h.now, interval)
-	return p, nil
+	return p
 }
 
 // Start implements backup.Reporter.
