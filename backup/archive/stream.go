@@ -20,6 +20,7 @@ type stream struct {
 	ctx  context.Context
 	r    io.Reader
 	err  error  // of r, held back until its bytes were delivered
+	told bool   // err was given to the reader
 	n    int64  // bytes delivered
 	tail []byte // the last bytes delivered
 	tr   *tar.Reader
@@ -35,6 +36,7 @@ func newStream(ctx context.Context, r io.Reader) *stream {
 
 func (s *stream) Read(p []byte) (int, error) {
 	if s.err != nil {
+		s.told = true
 		return 0, s.err
 	}
 	if err := s.ctx.Err(); err != nil {
@@ -47,6 +49,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
+	s.told = err != nil
 	return 0, err
 }
 
@@ -86,7 +89,7 @@ func (s *stream) next() (*tar.Header, error) {
 // stops between two entries for a whole archive, so the two zero blocks count
 // as seen only if the stream did not end before them.
 func (s *stream) end() error {
-	if s.err != nil {
+	if s.told {
 		return s.broken(io.ErrUnexpectedEOF)
 	}
 	buf := make([]byte, 32<<10)
