@@ -80,8 +80,13 @@ func sameState(a, b *hostfs.Stat) bool {
 func (w *worker) readBig(ctx context.Context, u *unit, s *source) (changed bool, err error) {
 	u.chunks = []*chunkRef{}
 	content := newContent(s)
-	err = w.cut(ctx, u, content)
-	if err != nil {
+	if progress := w.pass.saver.options.Progress; progress != nil && u.told == 0 {
+		content.progress = func(n int64) {
+			u.told += n
+			progress.Done(0, n)
+		}
+	}
+	if err := w.cut(ctx, u, content); err != nil {
 		return false, err
 	}
 	u.read += content.total
@@ -216,6 +221,7 @@ type content struct {
 	total    int64 // bytes read
 	ended    bool  // the file ended before its segments did
 	end      int64 // where, then
+	progress func(n int64)
 }
 
 // fileError is an error of the file that is read, not of the repository that is
@@ -253,6 +259,9 @@ func (c *content) read(buf []byte) (int, error) {
 		c.note(off, int64(n))
 	}
 	c.total += int64(total)
+	if c.progress != nil {
+		c.progress(int64(total))
+	}
 	return total, nil
 }
 

@@ -63,7 +63,7 @@ func (c *collector) add(ctx context.Context, u *unit) error {
 	}
 	c.remember(u)
 	if progress := c.pass.saver.options.Progress; progress != nil {
-		progress.Done(int64(len(u.members)), u.size())
+		progress.Done(int64(len(u.members)), u.size()-u.told)
 	}
 	return nil
 }

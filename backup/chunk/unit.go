@@ -84,6 +84,7 @@ type unit struct {
 	problems  []Problem
 	lost      []string // primaries that could not be read
 	read      int64    // bytes of content read
+	told      int64    // of the big file, already reported as progress
 }
 
 func (u *unit) last() *member { return &u.members[len(u.members)-1] }
