@@ -225,6 +225,11 @@ func (p *pass) startWorkers(ctx context.Context, group *errgroup.Group, jobs <-c
 	var reading atomic.Int32
 	reading.Store(int32(p.saver.options.Workers))
 	allRead := make(chan struct{})
+	endReading := func() {
+		if reading.Add(-1) == 0 {
+			close(allRead)
+		}
+	}
 	for range p.saver.options.Workers {
 		group.Go(func() error {
 			w, err := p.newWorker()
@@ -232,69 +237,40 @@ func (p *pass) startWorkers(ctx context.Context, group *errgroup.Group, jobs <-c
 				return err
 			}
 			defer w.close()
-			if err := w.readUnits(ctx, jobs); err != nil {
-				return err
-			}
-			if reading.Add(-1) == 0 {
-				close(allRead)
-			}
-			return w.storeRest(ctx, allRead)
+			return w.serve(ctx, jobs, endReading, allRead)
 		})
 	}
 }
 
-// readUnits reads units until there are no more; chunks of big files that
-// other workers hand out go first, since they hold buffers.
-func (w *worker) readUnits(ctx context.Context, jobs <-chan *unit) error {
+// serve reads units until jobs is closed, and then stores what workers that
+// still read hand out. Chunks of big files go first, since they hold buffers.
+func (w *worker) serve(ctx context.Context, jobs <-chan *unit, endReading func(), allRead <-chan struct{}) error {
 	for {
+		var err error
 		select {
 		case job := <-w.pass.chunks:
-			if err := w.storeJob(ctx, job); err != nil {
-				return err
-			}
-			continue
+			err = w.storeJob(ctx, job)
 		default:
+			select {
+			case job := <-w.pass.chunks:
+				err = w.storeJob(ctx, job)
+			case u, ok := <-jobs:
+				if ok {
+					err = w.readUnit(ctx, u)
+					break
+				}
+				jobs = nil
+				endReading()
+			case <-allRead:
+				if len(w.pass.chunks) == 0 {
+					return nil
+				}
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
 		}
-		select {
-		case job := <-w.pass.chunks:
-			if err := w.storeJob(ctx, job); err != nil {
-				return err
-			}
-		case u, ok := <-jobs:
-			if !ok {
-				return nil
-			}
-			if err := w.readUnit(ctx, u); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// storeRest stores what workers that still read hand out.
-func (w *worker) storeRest(ctx context.Context, allRead <-chan struct{}) error {
-	for {
-		select {
-		case job := <-w.pass.chunks:
-			if err := w.storeJob(ctx, job); err != nil {
-				return err
-			}
-			continue
-		default:
-		}
-		select {
-		case job := <-w.pass.chunks:
-			if err := w.storeJob(ctx, job); err != nil {
-				return err
-			}
-		case <-allRead:
-			if len(w.pass.chunks) == 0 {
-				return nil
-			}
-		case <-ctx.Done():
-			return ctx.Err()
+		if err != nil {
+			return err
 		}
 	}
 }
