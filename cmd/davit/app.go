@@ -47,6 +47,7 @@ func (h *host) app() *cli.App {
 		ErrWriter:                 h.err,
 		Commands: []*cli.Command{
 			h.backupCommand(),
+			h.diskscanCommand(),
 			h.recoverCommand(),
 			h.guardCommand(),
 			h.versionCommand(),

@@ -79,7 +79,7 @@ func explain(ctx context.Context, err error) failure {
 		return f
 	}
 	for _, known := range []func(error, *failure) bool{
-		explainUsage, explainOutcome, explainRepository, explainEngine, explainBackup,
+		explainUsage, explainOutcome, explainRepository, explainEngine, explainBackup, explainScan,
 	} {
 		if known(err, &f) {
 			break

@@ -51,7 +51,7 @@ func (inv *invocation) docker() bool { return len(inv.path) == 0 || isDocker(inv
 // isDocker reports whether the first word of a command line stands for what docker does with it.
 func isDocker(first string) bool {
 	switch first {
-	case "backup", "recover", guard.Subcommand:
+	case "backup", "diskscan", "recover", guard.Subcommand:
 		return false
 	}
 	return true

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"davit/diskscan"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (h *host) diskscanCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "diskscan",
+		Category:  maintenance,
+		Usage:     "Show what fills the disk, by Docker object",
+		UsageText: "davit diskscan [PATH…] [flags]",
+		Description: paragraph("Needs no engine and no free space, and writes nothing unless a flag says so. Bytes are those "+
+			"on disk; a file with several links counts once; what is mounted below PATH is not entered.") +
+			examples(
+				"davit diskscan /srv --min-size 200MiB --by file",
+				"davit diskscan /var/log --older-than 30d --by type",
+				"davit diskscan /srv --json | jq '.total.bytes'",
+			) + exitCodes(exitDone, exitUsage, exitPartial, exitInterrupted),
+		Flags:  diskscanFlags(),
+		Action: h.diskscan,
+	}
+}
+
+func diskscanFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "top", Aliases: []string{"n"}, Value: 10, Usage: "show the `N` largest"},
+		&cli.StringFlag{Name: "min-size", Usage: "name only files of at least `SIZE` on disk, as 200MiB or 1.5GB"},
+		&cli.StringFlag{Name: "older-than", Usage: "name only files that did not change for `DUR`, as 12h or 30d"},
+		&cli.StringFlag{Name: "by", Usage: "list by `WHAT`: owner, dir, file or type (default owner, for plain folders dir)"},
+		progressFlag(),
+		jsonFlag(),
+	}
+}
+
+// scanFlags are the flags of diskscan when they have been read.
+type scanFlags struct {
+	top     int
+	minSize int64
+	before  time.Time
+	by      string
+	json    bool
+}
+
+// What --by may say.
+const (
+	byOwner = "owner"
+	byDir   = "dir"
+	byFile  = "file"
+	byType  = "type"
+)
+
+func (h *host) readScanFlags(c *cli.Context) (scanFlags, error) {
+	f := scanFlags{top: c.Int("top"), by: c.String("by"), json: c.Bool("json")}
+	if f.top < 1 || f.top > maxTop {
+		return f, misuse(c, "--top must be from 1 to 10000", "")
+	}
+	switch f.by {
+	case "", byOwner, byDir, byFile, byType:
+	default:
+		return f, misuse(c, "unknown value for --by: "+f.by, "owner, dir, file or type")
+	}
+	var err error
+	if err = checkProgress(c); err != nil {
+		return f, err
+	}
+	if f.minSize, err = sizeFlag(c, "min-size"); err != nil {
+		return f, err
+	}
+	age, err := ageFlag(c, "older-than")
+	if age > 0 {
+		f.before = h.now().Add(-age)
+	}
+	return f, err
+}
+
+const maxTop = 10_000
+
+func (h *host) diskscan(c *cli.Context) error {
+	flags, err := h.readScanFlags(c)
+	if err != nil {
+		return err
+	}
+	s, err := h.surveyOf(c, flags)
+	if err != nil {
+		return err
+	}
+	text := &textWriter{w: h.out}
+	report := s.Start()
+	if !flags.json {
+		text.fileSystems(report.FileSystems)
+	}
+	if err := h.scan(c, s, report, flags); err != nil {
+		return err
+	}
+	if flags.json {
+		text.err = writeJSON(h.out, report)
+	} else {
+		text.report(report, flags, h.columns())
+	}
+	if text.err != nil {
+		return text.err
+	}
+	return report.Incomplete()
+}
+
+// columns is how wide a line may be: in a file or a pipe nothing is cut.
+func (h *host) columns() int {
+	if h.outTTY {
+		return h.width()
+	}
+	return 10_000
+}
+
+// surveyOf says what is to be looked at.
+func (h *host) surveyOf(c *cli.Context, flags scanFlags) (*diskscan.Survey, error) {
+	name, err := h.hostname()
+	if err != nil {
+		name = "" // it is for the reader only
+	}
+	s := &diskscan.Survey{Host: name, Now: h.now, Paths: c.Args().Slice()}
+	for _, path := range s.Paths {
+		if path == "" {
+			return nil, misuse(c, "argument PATH is empty", "")
+		}
+	}
+	if len(s.Paths) == 0 {
+		return nil, misuse(c, "needs the argument PATH", "")
+	}
+	return s, nil
+}
+
+// scan shows how far it is while it runs.
+func (h *host) scan(c *cli.Context, s *diskscan.Survey, report *diskscan.Report, flags scanFlags) error {
+	p := h.startProgress(c, "scan")
+	defer p.close()
+	return s.Scan(c.Context, report, diskscan.ScanOptions{
+		Top: flags.top, MinSize: flags.minSize, Before: flags.before,
+		Folders: true, Types: flags.by == byType, Progress: p.Add,
+	})
+}
+
+// explainScan tells a report with gaps, which the reader has before them, from none at all.
+func explainScan(err error, f *failure) bool {
+	var incomplete *diskscan.IncompleteError
+	if !errors.As(err, &incomplete) {
+		return false
+	}
+	if f.code = exitPartial; incomplete.Nothing {
+		f.code = exitFailed
+	}
+	return true
+}

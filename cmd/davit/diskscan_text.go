@@ -1,0 +1,200 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"davit/diskscan"
+
+	"github.com/dustin/go-humanize"
+)
+
+// fileSystems says which limits there are, and which are hit.
+func (t *textWriter) fileSystems(all []diskscan.FileSystem) {
+	for _, fs := range all {
+		t.linef("%s on %s (%s): %s free of %s%s", fs.Device, fs.MountPoint, fs.Type, size(fs.Free), size(fs.Size), inodesLeft(fs))
+		for _, l := range fs.Hit {
+			t.linef("  FULL: %s", limitSaid(l, fs))
+		}
+		for _, l := range fs.Near {
+			t.linef("  nearly full: %s", limitSaid(l, fs))
+		}
+		if fs.Quota {
+			t.linef("  quotas are on: a user or project can be full before the disk is")
+		}
+		t.linef("  holds %s%s", strings.Join(fs.Holds, ", "), ifThen(fs.MountPoint == "/", ", and the system"))
+	}
+}
+
+func inodesLeft(fs diskscan.FileSystem) string {
+	if fs.Inodes == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s inodes free of %s", humanize.Comma(fs.InodesFree), humanize.Comma(fs.Inodes))
+}
+
+func limitSaid(l diskscan.Limit, fs diskscan.FileSystem) string {
+	switch l {
+	case diskscan.Bytes:
+		if fs.Reserved > 0 {
+			return fmt.Sprintf("no bytes are left but %s that are reserved for root", size(fs.Reserved))
+		}
+		return fmt.Sprintf("%s of %s are left", size(fs.Free), size(fs.Size))
+	case diskscan.Inodes:
+		return fmt.Sprintf("%s inodes of %s are left: delete files, not bytes", humanize.Comma(fs.InodesFree), humanize.Comma(fs.Inodes))
+	}
+	return "the file system is read-only; the kernel's log says why"
+}
+
+// report prints what was found, the largest first.
+func (t *textWriter) report(r *diskscan.Report, flags scanFlags, width int) {
+	by := flags.by
+	if by == "" {
+		by = byDir
+		if len(r.Stores) > 0 {
+			by = byOwner
+		}
+	}
+	t.linef("")
+	switch by {
+	case byOwner:
+		t.owners(r, flags.top, width)
+	case byDir:
+		t.folders(r, flags.top, width)
+	case byType:
+		t.types(r, flags.top)
+	}
+	t.linef("total %s on disk, %s in files, %s", size(r.Total.Bytes), size(r.Total.Apparent), count(r.Total.Inodes, "inode"))
+	if by == byFile || flags.minSize > 0 || !flags.before.IsZero() {
+		t.files(r, flags.top, width)
+	} else {
+		t.files(r, min(flags.top, 3), width)
+	}
+	t.scanProblems(r)
+}
+
+func (t *textWriter) owners(r *diskscan.Report, n, width int) {
+	table := newTable(">SIZE", ">SHARE", ">INODES", "OWNER")
+	for _, o := range r.Owners[:min(n, len(r.Owners))] {
+		table.row(size(o.Bytes), share(o.Bytes, r.Total.Bytes), humanize.Comma(o.Inodes), truncate(ownerSaid(o), width-36))
+	}
+	t.table(table)
+	t.more(len(r.Owners)-n, "owner")
+}
+
+func (t *textWriter) more(n int, what string) {
+	if n > 0 {
+		t.linef("and %s (--top %s)", count(int64(n), "more "+what), "N")
+	}
+}
+
+// ownerSaid is an owner in one line.
+func ownerSaid(o diskscan.Owner) string {
+	text := string(o.Kind) + " " + o.Name
+	if o.State != "" {
+		text += " (" + o.State + ")"
+	}
+	if len(o.UsedBy) > 0 {
+		text += " used by " + strings.Join(o.UsedBy, ", ")
+	}
+	return text
+}
+
+func share(part, whole int64) string {
+	if whole <= 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(whole))
+}
+
+func (t *textWriter) folders(r *diskscan.Report, n, width int) {
+	table := newTable(">SIZE", ">SHARE", ">INODES", "FOLDER")
+	for _, f := range diskscan.Largest(r.Folders, n) {
+		table.row(size(f.Bytes), share(f.Bytes, r.Total.Bytes), humanize.Comma(f.Inodes), pathCut(f.Path, width-36))
+	}
+	t.table(table)
+}
+
+func (t *textWriter) types(r *diskscan.Report, n int) {
+	table := newTable(">SIZE", ">SHARE", ">FILES", "TYPE")
+	for _, u := range r.Types[:min(n, len(r.Types))] {
+		name := u.Type
+		if name == "" {
+			name = "(none)"
+		}
+		table.row(size(u.Bytes), share(u.Bytes, r.Total.Bytes), humanize.Comma(u.Inodes), name)
+	}
+	t.table(table)
+	t.more(len(r.Types)-n, "type")
+}
+
+func (t *textWriter) files(r *diskscan.Report, n, width int) {
+	if len(r.Files) == 0 {
+		return
+	}
+	t.linef("")
+	table := newTable(">SIZE", ">AGE", "FILE")
+	for _, f := range r.Files[:min(n, len(r.Files))] {
+		table.row(size(f.Bytes), age(r.Time.Sub(f.Modified)), pathCut(f.Path, width-22-len(marks(f)))+marks(f))
+	}
+	t.table(table)
+}
+
+// marks say what is special about a file.
+func marks(f diskscan.File) string {
+	var said []string
+	if f.Sparse {
+		said = append(said, "sparse, "+size(f.Apparent))
+	}
+	if f.Links > 1 {
+		said = append(said, count(int64(f.Links), "link"))
+	}
+	if f.Shared {
+		said = append(said, "shares blocks")
+	}
+	if said == nil {
+		return ""
+	}
+	return " (" + strings.Join(said, "; ") + ")"
+}
+
+// pathCut makes a path fit, keeping its end, which tells more.
+func pathCut(path string, columns int) string {
+	if shown := visible(path); len([]rune(shown)) <= columns {
+		return path
+	}
+	dir, name := filepath.Split(path)
+	if room := columns - len([]rune(visible(name))) - len("…/"); room > 0 {
+		shown := []rune(dir)
+		return string(shown[:min(room, len(shown))]) + "…/" + name
+	}
+	return truncate(name, max(columns, 8))
+}
+
+// age is how long ago something was, in one unit.
+func age(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d d", int(d.Hours()/24))
+}
+
+const problemsSaid = 5
+
+func (t *textWriter) scanProblems(r *diskscan.Report) {
+	for _, p := range r.Problems[:min(problemsSaid, len(r.Problems))] {
+		t.linef("not read: %s", p)
+	}
+	if more := len(r.Problems) + r.MoreHidden - problemsSaid; more > 0 {
+		t.linef("and %s more (--json names up to 100)", humanize.Comma(int64(more)))
+	}
+}

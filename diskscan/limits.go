@@ -1,0 +1,143 @@
+package diskscan
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"davit/engine/hostfs"
+)
+
+// FileSystem is one file system with its limits.
+type FileSystem struct {
+	MountPoint string   `json:"mount_point"`
+	Device     string   `json:"device"`
+	Type       string   `json:"type"`
+	Size       int64    `json:"size"`
+	Used       int64    `json:"used"`
+	Free       int64    `json:"free"`     // what anybody may still take
+	Reserved   int64    `json:"reserved"` // free, and kept for root
+	Inodes     int64    `json:"inodes"`   // 0 where the file system does not count them
+	InodesFree int64    `json:"inodes_free"`
+	ReadOnly   bool     `json:"read_only,omitempty"`
+	Quota      bool     `json:"quota,omitempty"` // it keeps quotas; a limit of one user or project can be hit earlier
+	Hit        []Limit  `json:"hit,omitempty"`   // the limits that are reached
+	Near       []Limit  `json:"near,omitempty"`  // those of which less than 5 % is left
+	Holds      []string `json:"holds"`           // what of that which was asked for is on it
+
+	id uint64
+}
+
+// Limit is what a file system can run out of.
+type Limit string
+
+// The limits.
+const (
+	Bytes    Limit = "bytes"
+	Inodes   Limit = "inodes"
+	Writable Limit = "read-only" // the kernel makes a file system read-only after errors
+)
+
+// reached is how few bytes count as none: less than that is no room for a metadata block here and there.
+const reached = 1 << 20
+
+// FileSystems looks at the file systems that the paths are on, each once, in the order of the paths. What cannot be
+// asked is a problem.
+func FileSystems(paths []string) (all []FileSystem, problems []Problem) {
+	table, err := mounts()
+	if err != nil {
+		problems = append(problems, Problem{"/proc/self/mountinfo", reason(err)})
+	}
+	for _, path := range paths {
+		fs, err := fileSystem(path, table)
+		if err != nil {
+			problems = append(problems, Problem{path, reason(err)})
+			continue
+		}
+		if !hold(all, fs.id, path) {
+			fs.Holds = []string{path}
+			all = append(all, fs)
+		}
+	}
+	return all, problems
+}
+
+// hold notes path with its file system, if that is known already.
+func hold(all []FileSystem, id uint64, path string) bool {
+	for i := range all {
+		if all[i].id == id {
+			all[i].Holds = append(all[i].Holds, path)
+			return true
+		}
+	}
+	return false
+}
+
+func fileSystem(path string, table []mount) (FileSystem, error) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st)
+	if err != nil {
+		return FileSystem{}, fmt.Errorf("stat %s: %w", path, err)
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return FileSystem{}, fmt.Errorf("statfs %s: %w", path, err)
+	}
+	fs := limitsOf(&s)
+	fs.id = unix.Mkdev(st.Dev_major, st.Dev_minor)
+	fs.describe(path, st.Mnt_id, table)
+	return fs, nil
+}
+
+func limitsOf(s *unix.Statfs_t) FileSystem {
+	unit := s.Frsize
+	if unit == 0 {
+		unit = s.Bsize
+	}
+	fs := FileSystem{
+		Size: int64(s.Blocks) * unit, Used: int64(s.Blocks-s.Bfree) * unit, Free: int64(s.Bavail) * unit,
+		Reserved: int64(s.Bfree-min(s.Bavail, s.Bfree)) * unit,
+		Inodes:   int64(s.Files), InodesFree: int64(s.Ffree),
+		ReadOnly: s.Flags&unix.ST_RDONLY != 0,
+	}
+	if fs.ReadOnly {
+		fs.Hit = append(fs.Hit, Writable)
+	}
+	fs.compare(Bytes, fs.Free, fs.Size, reached)
+	fs.compare(Inodes, fs.InodesFree, fs.Inodes, 1)
+	return fs
+}
+
+// compare files a limit under hit or near.
+func (fs *FileSystem) compare(l Limit, left, of, none int64) {
+	switch {
+	case of == 0: // not counted
+	case left < min(none, max(of/100, 1)):
+		fs.Hit = append(fs.Hit, l)
+	case left < of/20:
+		fs.Near = append(fs.Near, l)
+	}
+}
+
+// describe fills in what the mount table says.
+func (fs *FileSystem) describe(path string, id uint64, table []mount) {
+	fs.MountPoint = path
+	root, err := hostfs.OpenRoot(path)
+	if err == nil {
+		fs.Type, _, _ = root.FSType()
+		root.Close()
+	}
+	for _, m := range table {
+		if m.id != id {
+			continue
+		}
+		fs.MountPoint, fs.Device, fs.Type = m.point, m.device, m.fsType
+		for option := range strings.SplitSeq(m.options, ",") {
+			switch option {
+			case "usrquota", "grpquota", "prjquota", "pquota", "uquota", "gquota", "quota":
+				fs.Quota = true
+			}
+		}
+	}
+}
