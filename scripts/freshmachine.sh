@@ -3,7 +3,7 @@
 #
 # The machine is a Debian 12 root of mmdebstrap's smallest variant with git, make and this
 # machine's Go, and nothing else: no Go caches, no packages, no engines. It proves that the
-# project's own files get what they need. It is a chroot in namespaces of its own, on a
+# project's own files get what they need. It runs in namespaces of its own, on a
 # file system of its own, with this machine's network, mirror and certificates; all of it
 # is gone in the end (see private.sh). What is committed counts, not the work tree.
 #
@@ -26,11 +26,20 @@ make_root() { # FOLDER
 	cp -r "$(go env GOROOT)" "$1/usr/local/go"
 }
 
-mount_kernel() { # FOLDER
+# enter makes FOLDER the root. A chroot would not do: programs that make mounts of their own
+# want / to be a mount.
+enter() { # FOLDER
+	mount --bind "$1" "$1"
 	mount -t proc proc "$1/proc"
 	mount --rbind /sys "$1/sys"
 	mount --rbind /dev "$1/dev"
 	mount -t tmpfs tmpfs "$1/run"
+	mkdir "$1/old"
+	cd "$1"
+	pivot_root . old
+	cd /
+	umount -l /old
+	rmdir /old
 }
 
 inside() {
@@ -38,12 +47,12 @@ inside() {
 	say 'making the root'
 	make_root "$root"
 	"${git[@]}" clone --quiet --no-hardlinks "$here/.." "$root/root/davit"
-	mount_kernel "$root"
 	say "$("${git[@]}" -C "$root/root/davit" log -1 --format='commit %h'), packages: $(chroot "$root" dpkg-query -W | wc -l);" \
 		"running $* after $SECONDS s"
-	chroot "$root" env -i HOME=/root LANG=C.UTF-8 TERM=dumb GOPROXY="$(go env GOPROXY)" GOSUMDB="$(go env GOSUMDB)" \
-		PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		bash -c 'cd /root/davit && exec "$@"' - "$@"
+	local settings=(HOME=/root LANG=C.UTF-8 TERM=dumb GOPROXY="$(go env GOPROXY)" GOSUMDB="$(go env GOSUMDB)"
+		PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+	enter "$root"
+	env -i "${settings[@]}" bash -c 'cd /root/davit && exec "$@"' - "$@"
 	say "$*: ok, $SECONDS s in all"
 }
 
