@@ -19,7 +19,7 @@ func create(t *testing.T, env *Env, o CreateOptions) *Report {
 	t.Helper()
 	report, err := tryCreate(env, o)
 	if err != nil {
-		t.Fatalf("create: %v", err)
+		t.Fatalf("create: %v: %+v", err, report)
 	}
 	return report
 }

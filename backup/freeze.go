@@ -15,8 +15,6 @@ import (
 type frozenGroup struct {
 	parts []Frozen // thawed last first
 	group *Group
-	began time.Time
-	now   func() time.Time
 }
 
 // heldGroup is how holding a group went.
@@ -31,7 +29,7 @@ func (r *createRun) freeze(ctx context.Context, g *Group) (*frozenGroup, error) 
 	if err != nil {
 		return nil, err
 	}
-	f := &frozenGroup{group: g, began: r.env.Now(), now: r.env.Now}
+	f := &frozenGroup{group: g}
 	for _, how := range []struct {
 		hold Hold
 		mode guard.Mode
@@ -82,12 +80,15 @@ func (r *createRun) targets(g *Group, hold Hold) []guard.Target {
 func (f *frozenGroup) thaw(ctx context.Context, exceeded bool) (heldGroup, error) {
 	var errs []error
 	var reasons []string
+	var longest time.Duration
 	h := heldGroup{freeze: Freeze{Items: f.group.Items, Exceeded: exceeded, Hold: HoldPause, Containers: []string{}}}
 	for _, part := range slices.Backward(f.parts) {
 		held, err := part.Thaw(ctx)
 		if err != nil {
 			errs = append(errs, err)
 		}
+		// Parts lie within each other: the longest is the whole.
+		longest = max(longest, held.Duration)
 		if held.Expired {
 			reasons = append(reasons, "the guard let the containers go")
 			h.freeze.Exceeded = true
@@ -101,7 +102,7 @@ func (f *frozenGroup) thaw(ctx context.Context, exceeded bool) (heldGroup, error
 		h.freeze.Hold = HoldStop
 	}
 	slices.Sort(h.freeze.Containers)
-	h.freeze.Seconds = f.now().Sub(f.began).Seconds()
+	h.freeze.Seconds = longest.Seconds()
 	h.broken = strings.Join(reasons, "; ")
 	return h, errors.Join(errs...)
 }

@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// countingReader tells how much was read through it.
+// countingReader tells how much was read through it. It gives the end of the stream by itself, never with the
+// last bytes: who looks whether an archive is whole can then tell an end before its trailer from one behind it.
 type countingReader struct {
 	r   io.Reader
 	add func(int64)
@@ -19,6 +20,9 @@ type countingReader struct {
 func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.add(int64(n))
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
 	return n, err
 }
 

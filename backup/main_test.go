@@ -1,0 +1,24 @@
+package backup
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"davit/engine"
+	"davit/engine/guard"
+)
+
+// TestMain lets the test's own binary be the guard that a real run starts.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == guard.Subcommand {
+		os.Exit(guard.Main(context.Background(), os.Args[2:], func(ctx context.Context, endpoint string) (guard.Engine, error) {
+			eng, err := engine.Connect(ctx, engine.Target{Host: endpoint})
+			if err != nil {
+				return nil, err
+			}
+			return guard.Of(eng), nil
+		}))
+	}
+	os.Exit(m.Run())
+}
