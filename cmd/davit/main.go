@@ -19,9 +19,12 @@ func main() {
 
 // run is main without the exit, so that every deferred call runs.
 func run() int {
+	host := thisHost()
+	if code, ok := host.docker(context.Background(), os.Args[1:]); ok {
+		return code
+	}
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	host := thisHost()
 	return host.run(ctx, os.Args[1:])
 }
 

@@ -1,0 +1,56 @@
+package dockercmd
+
+import (
+	"io"
+	"os"
+
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/cli/cli/flags"
+	"github.com/docker/cli/cli/streams"
+	"github.com/docker/docker/client"
+	"golang.org/x/term"
+)
+
+// session is the library's client for one command line. What a command prints and what it hears from the engine goes
+// through it.
+type session struct {
+	*command.DockerCli
+	program *Program
+	globals *flags.ClientOptions
+	screen  screen
+	guarded *streams.Out // standard output, guarded
+	api     client.APIClient
+}
+
+func newSession(p *Program, c *command.DockerCli) *session {
+	s := &session{DockerCli: c, program: p}
+	if c.Out().IsTerminal() {
+		s.guarded = streams.NewOut(&visibleWriter{w: c.Out(), visible: p.Visible})
+		s.guarded.SetIsTerminal(true)
+	}
+	return s
+}
+
+// Out returns the standard output, guarded on a terminal when the command lists or inspects.
+func (s *session) Out() *streams.Out {
+	if s.guarded != nil && s.screen == listing {
+		return s.guarded
+	}
+	return s.DockerCli.Out()
+}
+
+// Client returns the connection to the engine.
+func (s *session) Client() client.APIClient {
+	if s.api == nil {
+		s.api = &engineAPI{APIClient: s.DockerCli.Client()}
+		if s.guarded != nil && s.screen != passing {
+			s.api = &visibleAPI{APIClient: s.api, visible: s.program.Visible}
+		}
+	}
+	return s.api
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
