@@ -11,10 +11,6 @@ import (
 
 const (
 	blockSize = 512
-	// maxHeader bounds the headers of one entry, PAX records and sparse map
-	// included. Linux limits one attribute to 64 KiB and their list to 64 KiB,
-	// but some file systems hold many; 4 MiB leaves room for all of them.
-	maxHeader = 4 << 20
 	// paxName is the name in every PAX header block. It is constant: a name
 	// with the process id or the path would change the stream for nothing.
 	paxName = "PaxHeaders/davit"

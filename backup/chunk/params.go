@@ -34,7 +34,3 @@ const (
 	// partMask ends a part, on average, 128 layers after the minimum.
 	partMask = 127
 )
-
-// runBytesMax is the largest plain run that a reader accepts: four targets, one
-// file just below bigFile, and room for headers, attributes and a sparse map.
-func (p Params) runBytesMax() int64 { return 4*p.RunTarget + bigFile + maxHeader }

@@ -61,8 +61,9 @@ func (s *Saver) begin(root *hostfs.Root, cache *Cache, o SaveOptions, lost map[s
 	p.trusted = trusted
 	workers := s.options.Workers
 	p.chunks = make(chan chunkJob, workers)
-	// Each worker holds up to two buffers, and each queued chunk one.
-	p.buffers = make(chan []byte, 2*workers+2)
+	// A worker that cuts a big file holds two buffers for a moment. It stores
+	// what is queued while it waits for the second, so two each are enough.
+	p.buffers = make(chan []byte, 2*workers)
 	for range cap(p.buffers) {
 		p.buffers <- nil
 	}

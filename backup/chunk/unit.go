@@ -56,9 +56,8 @@ func (m *member) weight() int64 {
 
 // A chunkRef is a chunk that the stream holds.
 type chunkRef struct {
-	blob   repo.Blob
-	isNew  bool // written by this pass
-	stored bool // by a worker, or found in the index
+	blob  repo.Blob
+	isNew bool // written by this pass
 }
 
 // A unit is a run of entries and, when its last entry is a big file, the chunks
