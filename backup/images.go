@@ -244,3 +244,21 @@ func platform(info engine.Info) *ocispec.Platform {
 	}
 	return p
 }
+
+// storedImages finds the image items of a repository's snapshots.
+func storedImages(ctx context.Context, r *repo.Repository) ([]repo.Item, error) {
+	snapshots, err := r.Snapshots(ctx)
+	var unreadable *repo.UnreadableError
+	if err != nil && !errors.As(err, &unreadable) {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	var items []repo.Item
+	for _, s := range snapshots {
+		for _, it := range s.Items {
+			if it.Kind == KindImage {
+				items = append(items, it)
+			}
+		}
+	}
+	return items, nil
+}

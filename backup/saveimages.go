@@ -65,9 +65,9 @@ func (r *createRun) saveImage(ctx context.Context, img *plannedImage) error {
 
 // imageCost is what saving an image took.
 type imageCost struct {
-	reused             bool
-	read, bytes, store int64
-	took               time.Duration
+	reused      bool
+	read, store int64
+	took        time.Duration
 }
 
 // exportImages has the engine export images in one stream. When that fails as a whole, each is tried by

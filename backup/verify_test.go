@@ -97,7 +97,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	}
 }
 
-// pickBlobs names one blob of each kind of the only snapshot.
+// pickBlobs names one blob of each kind of the latest snapshot.
 func pickBlobs(t *testing.T, env *Env) (b struct{ chunk, part, index, snapshot repo.Digest }) {
 	t.Helper()
 	ctx := context.Background()
@@ -106,11 +106,12 @@ func pickBlobs(t *testing.T, env *Env) (b struct{ chunk, part, index, snapshot r
 		t.Fatal(err)
 	}
 	b.snapshot = snap.Digest
-	b.index, err = repo.ParseDigest(snap.Items[0].Desc.Digest.String())
+	it := snap.Items[slices.IndexFunc(snap.Items, func(it repo.Item) bool { return isTree(it.Kind) })]
+	b.index, err = repo.ParseDigest(it.Desc.Digest.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	index, err := repo.ReadIndex(ctx, env.Repo, snap.Items[0].Desc)
+	index, err := repo.ReadIndex(ctx, env.Repo, it.Desc)
 	if err != nil {
 		t.Fatal(err)
 	}
