@@ -2,7 +2,9 @@ package backup
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"davit/backup/repo"
 	"davit/engine"
 	"davit/engine/enginetest"
 	"davit/engine/guard"
@@ -321,5 +326,110 @@ func TestCreateCancelled(t *testing.T) {
 	}
 	if list, err := List(context.Background(), env.Repo, Query{}); err != nil || len(list) != 0 {
 		t.Errorf("snapshots: %v, %v", list, err)
+	}
+}
+
+// A container that was made anew while the warm passes went on is the one that is held.
+func TestFreezeHoldsWhoWritesNow(t *testing.T) {
+	eng, _ := frozenVolume(t)
+	env := testEnv(t, eng)
+	holder := &fakeHolder{}
+	env.Hold = holder.open
+	plan, err := PlanCreate(context.Background(), env, CreateOptions{Selection: Selection{Volumes: []string{"pgdata"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eng.containers[0].ID, eng.containers[0].Name = "c2", "db-2"
+	if _, err := ApplyCreate(context.Background(), env, plan); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"pause db-2", "thaw db-2"}; !slices.Equal(holder.log, want) {
+		t.Errorf("held: %q, want %q", holder.log, want)
+	}
+}
+
+// A store into a page that was dirty already moves no file time. It is in the snapshot all the same when it
+// comes between the warm pass and the freeze.
+func TestFreezeSeesStoresIntoDirtyPages(t *testing.T) {
+	enginetest.NeedRoot(t)
+	disk := enginetest.Disk(t, 64<<20)
+	eng, _ := frozenVolume(t)
+	data := disk + "/_data"
+	write(t, data+"/table", strings.Repeat("a", 8192))
+	eng.volumes[0].Mountpoint, eng.containers[0].Mounts[0].Source = data, data
+	f, err := os.OpenFile(data+"/table", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	page, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { must(t, unix.Munmap(page)) }()
+	env := testEnv(t, eng)
+	env.Now = func() time.Time { return time.Now().Add(time.Minute) } // all times of files are long past
+	create(t, env, CreateOptions{Selection: Selection{Paths: []string{data}}})
+	page[0] = 'b' // the page is dirty from now on
+	before, err := os.Stat(data + "/table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder := &fakeHolder{onFreeze: func() { page[0] = 'c' }}
+	env.Hold = holder.open
+	create(t, env, CreateOptions{Selection: Selection{Volumes: []string{"pgdata"}}})
+	if got := read(t, restoreTo(t, env, "latest:volume/pgdata")+"/table"); got[0] != 'c' {
+		t.Errorf("the snapshot holds %q", got[0])
+	}
+	if after, err := os.Stat(data + "/table"); err != nil || after.Size() != before.Size() {
+		t.Errorf("the file changed its size: %v", err)
+	}
+}
+
+// A repository whose disk fills up says so, publishes nothing, and is whole.
+func TestCreateOnFullDisk(t *testing.T) {
+	enginetest.NeedRoot(t)
+	src := t.TempDir()
+	noise := make([]byte, 4<<20)
+	for i := range 16 {
+		if _, err := rand.Read(noise); err != nil {
+			t.Fatal(err)
+		}
+		write(t, fmt.Sprintf("%s/%d", src, i), string(noise))
+	}
+	for _, size := range []int64{24 << 20, 64 << 20} { // refused before, and failing on the way
+		disk := enginetest.Disk(t, size)
+		env := testEnv(t, nil)
+		r, err := repo.Init(disk+"/repo", repo.Options{Host: "testhost"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		env.Repo = r
+		_, err = tryCreate(env, CreateOptions{Selection: Selection{Paths: []string{src}}})
+		var refused *RefusedError
+		if !errors.As(err, &refused) && !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if list, err := List(context.Background(), r, Query{}); err != nil || len(list) != 0 {
+			t.Errorf("%d bytes: snapshots: %v, %v", size, list, err)
+		}
+		if report, err := Verify(context.Background(), env, VerifyOptions{}); err != nil || report.Err() != nil {
+			t.Errorf("%d bytes: verify: %+v, %v", size, report, err)
+		}
+		must(t, r.Close())
+	}
+}
+
+// A restore that does not fit is refused before anything is written.
+func TestRestoreWithoutRoom(t *testing.T) {
+	enginetest.NeedRoot(t)
+	src := t.TempDir()
+	write(t, src+"/f", strings.Repeat("x", 40<<20))
+	env := testEnv(t, nil)
+	create(t, env, CreateOptions{Selection: Selection{Paths: []string{src}}})
+	dir := enginetest.Disk(t, 32<<20) + "/out"
+	plan, err := PlanRestore(context.Background(), env, RestoreOptions{Spec: "latest:path/" + EncodeName(src), To: dir})
+	if err != nil || len(plan.Refused) != 1 || !strings.Contains(plan.Refused[0].Reason, "no room") {
+		t.Errorf("plan: %+v, %v", plan, err)
 	}
 }

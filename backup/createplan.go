@@ -22,6 +22,8 @@ type CreatePlan struct {
 	Options CreateOptions `json:"-"`
 
 	platform *ocispec.Platform // of the engine, nil when it is not known
+	inv      *inventory        // what groups were made from
+	rules    *holdRules
 }
 
 // EngineInfo identifies the engine a plan was made against.
@@ -61,6 +63,8 @@ type Group struct {
 	Containers  []Member    `json:"containers"`  // in the order they are held; they are let go in reverse
 	Items       []string    `json:"items"`       // refs of the items read while they are held
 	Consistency Consistency `json:"consistency"` // pause or stop
+
+	sources []source // the folders that are read
 }
 
 // Member is one container of a group.

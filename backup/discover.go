@@ -30,7 +30,7 @@ type inventory struct {
 
 // discover asks the engine for everything a selection may name.
 func discover(ctx context.Context, h Host, sized bool) (*inventory, error) {
-	inv := &inventory{endpoint: h.Endpoint(), own: map[string]map[string]string{}}
+	inv := &inventory{endpoint: h.Endpoint()}
 	var err error
 	if inv.info, err = h.Info(ctx); err != nil {
 		return nil, err
@@ -40,13 +40,11 @@ func discover(ctx context.Context, h Host, sized bool) (*inventory, error) {
 	if sized {
 		list = h.ContainersSized
 	}
-	if inv.containers, err = list(ctx); err != nil {
+	containers, err := list(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	inv.containers = slices.DeleteFunc(inv.containers, func(c engine.Container) bool {
-		_, helper := c.Labels[engine.LabelHelper]
-		return helper // davit's own, of this run or another
-	})
+	inv.setContainers(containers)
 	if inv.volumes, err = h.Volumes(ctx); err != nil {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
@@ -60,9 +58,18 @@ func discover(ctx context.Context, h Host, sized bool) (*inventory, error) {
 	return inv, inv.readOwnLabels(ctx, h)
 }
 
+// setContainers leaves out davit's own helpers, of this run or another.
+func (inv *inventory) setContainers(all []engine.Container) {
+	inv.containers = slices.DeleteFunc(slices.Clone(all), func(c engine.Container) bool {
+		_, helper := c.Labels[engine.LabelHelper]
+		return helper
+	})
+	slices.SortFunc(inv.containers, func(a, b engine.Container) int { return strings.Compare(a.Name, b.Name) })
+	inv.own = map[string]map[string]string{}
+}
+
 // sort makes plans of one host comparable: engines list in any order.
 func (inv *inventory) sort() {
-	slices.SortFunc(inv.containers, func(a, b engine.Container) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(inv.volumes, func(a, b engine.Volume) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(inv.images, func(a, b engine.Image) int { return strings.Compare(a.ID, b.ID) })
 	slices.SortFunc(inv.networks, func(a, b engine.Network) int { return strings.Compare(a.Name, b.Name) })

@@ -29,6 +29,9 @@ func (r *createRun) freeze(ctx context.Context, g *Group) (*frozenGroup, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.plan.refresh(ctx, r.env.Engine, g); err != nil {
+		return nil, err
+	}
 	f := &frozenGroup{group: g}
 	for _, how := range []struct {
 		hold Hold

@@ -1,6 +1,8 @@
 package backup
 
 import (
+	"context"
+	"fmt"
 	"slices"
 
 	"davit/engine"
@@ -139,20 +141,13 @@ func (s set) meets(other set) bool {
 func (p *CreatePlan) planGroups(inv *inventory, rules *holdRules, sources []source) {
 	list, notes := writers(inv)
 	p.Notes = append(p.Notes, notes...)
+	p.inv, p.rules = inv, rules
 	for _, s := range join(sources, list) {
-		g := Group{Consistency: rules.consistency}
-		held := false
+		g := Group{Consistency: rules.consistency, sources: s.sources}
 		for _, w := range s.writers {
-			hold, why, still := HoldNone, "", false
-			if rules.consistency != ConsistencyLive {
-				hold, why, still = rules.decide(w.container)
-			}
-			held = held || hold != HoldNone
-			g.Containers = append(g.Containers, Member{
-				ID: w.container.ID, Name: w.container.Name, Hold: hold, Why: why, target: guardTarget(w.container),
-			})
-			p.markItems(s.sources, w, still)
+			p.addMember(&g, w)
 		}
+		held := g.holds()
 		index := -1
 		if held {
 			index = len(p.Groups)
@@ -169,6 +164,47 @@ func (p *CreatePlan) planGroups(inv *inventory, rules *holdRules, sources []sour
 	}
 }
 
+// addMember decides how a container is held, and writes that into the items it can write.
+func (p *CreatePlan) addMember(g *Group, w *writer) {
+	hold, why, still := HoldNone, "", false
+	if p.rules.consistency != ConsistencyLive {
+		hold, why, still = p.rules.decide(w.container)
+	}
+	g.Containers = append(g.Containers, Member{
+		ID: w.container.ID, Name: w.container.Name, Hold: hold, Why: why, target: guardTarget(w.container),
+	})
+	p.markItems(g.sources, w, still)
+}
+
+// holds reports whether a group has a container to hold.
+func (g *Group) holds() bool {
+	return slices.ContainsFunc(g.Containers, func(m Member) bool { return m.Hold != HoldNone })
+}
+
+// refresh looks again who writes to a group's items: warm passes take their time, and containers may have been
+// made anew or started meanwhile.
+func (p *CreatePlan) refresh(ctx context.Context, h Host, g *Group) error {
+	containers, err := h.Containers(ctx)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	inv := *p.inv
+	inv.setContainers(containers)
+	if err := inv.readOwnLabels(ctx, h); err != nil {
+		return err
+	}
+	p.inv = &inv
+	g.Containers = nil
+	list, _ := writers(&inv)
+	for i := range list {
+		touches := func(s source) bool { return list[i].touches(s.path) }
+		if slices.ContainsFunc(g.sources, touches) {
+			p.addMember(g, &list[i])
+		}
+	}
+	return nil
+}
+
 // markItems writes into the items that a container can write, and whether they are read
 // while it is still.
 func (p *CreatePlan) markItems(sources []source, w *writer, still bool) {
@@ -177,7 +213,9 @@ func (p *CreatePlan) markItems(sources []source, w *writer, still bool) {
 			continue
 		}
 		it := &p.Items[src.item]
-		it.Containers = append(it.Containers, w.container.Name)
+		if !slices.Contains(it.Containers, w.container.Name) {
+			it.Containers = append(it.Containers, w.container.Name)
+		}
 		if !still {
 			it.Consistency = ConsistencyLive
 		}

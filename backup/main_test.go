@@ -9,7 +9,7 @@ import (
 	"davit/engine/guard"
 )
 
-// TestMain lets the test's own binary be the guard that a real run starts.
+// TestMain lets the test's own binary be the guard that a real run starts, and a backup that is killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == guard.Subcommand {
 		os.Exit(guard.Main(context.Background(), os.Args[2:], func(ctx context.Context, endpoint string) (guard.Engine, error) {
@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 			}
 			return guard.Of(eng), nil
 		}))
+	}
+	if len(os.Args) == 4 && os.Args[1] == killedCreate {
+		os.Exit(createAndBeKilled(os.Args[2:]))
 	}
 	os.Exit(m.Run())
 }
