@@ -1,6 +1,9 @@
 package diskscan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // PlaceMap says which owner a path below a scanned folder belongs to: that of the longest claimed path that contains it.
 // It is filled before the scan and only read during it.
@@ -33,21 +36,12 @@ func NewPlaceMap(owner Owner) *PlaceMap {
 // replaces an earlier one.
 func (m *PlaceMap) Claim(rel string, owner Owner) { m.place(rel).owner = m.tally(owner) }
 
-// ClaimPrefix gives what is in the folder rel and has a name that begins with prefix to owner.
+// ClaimPrefix gives what is in the folder rel and has a name that begins with prefix to owner, unless it is claimed by
+// its whole name or by a longer prefix.
 func (m *PlaceMap) ClaimPrefix(rel, prefix string, owner Owner) {
 	p := m.place(rel)
 	p.prefixes = append(p.prefixes, prefixClaim{prefix, m.tally(owner)})
-}
-
-// claimed reports whether exactly rel is claimed.
-func (m *PlaceMap) claimed(rel string) bool {
-	p := m.top
-	for name := range strings.SplitSeq(rel, "/") {
-		if p = p.children[name]; p == nil {
-			return false
-		}
-	}
-	return p.owner != nil
+	slices.SortStableFunc(p.prefixes, func(a, b prefixClaim) int { return len(b.prefix) - len(a.prefix) })
 }
 
 // tally returns the one sum of an owner; the first description of it counts.
@@ -99,9 +93,33 @@ func (m *PlaceMap) below(rel string) *PlaceMap {
 
 // graft puts the map of a folder into that of a folder above it.
 func (m *PlaceMap) graft(rel string, sub *PlaceMap) {
+	m.owners = sub.share(m.owners)
 	*m.place(rel) = *sub.top
-	for key, t := range sub.owners {
-		m.owners[key] = t
+}
+
+// share makes the map use the sums of another one where both have an owner.
+func (m *PlaceMap) share(owners map[string]*tally) map[string]*tally {
+	same := map[*tally]*tally{}
+	for key, t := range m.owners {
+		if owners[key] == nil {
+			owners[key] = t
+		}
+		same[t] = owners[key]
+	}
+	m.top.replace(same)
+	m.owners = owners
+	return owners
+}
+
+func (p *place) replace(same map[*tally]*tally) {
+	if t := same[p.owner]; t != nil {
+		p.owner = t
+	}
+	for i, c := range p.prefixes {
+		p.prefixes[i].owner = same[c.owner]
+	}
+	for _, child := range p.children {
+		child.replace(same)
 	}
 }
 

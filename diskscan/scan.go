@@ -61,6 +61,7 @@ func Scan(ctx context.Context, o ScanOptions) (*Result, error) {
 		if t.Places == nil {
 			t.Places = NewPlaceMap(Owner{Kind: Folder, Name: t.Path, Path: t.Path})
 		}
+		tallies = t.Places.share(tallies)
 		top, err := s.target(ctx, t)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -70,9 +71,6 @@ func Scan(ctx context.Context, o ScanOptions) (*Result, error) {
 			continue
 		}
 		result.Scanned++
-		for key, sum := range t.Places.owners {
-			tallies[key] = sum
-		}
 		if top != nil {
 			result.Folders = append(result.Folders, top.total())
 		}

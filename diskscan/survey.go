@@ -1,18 +1,25 @@
 package diskscan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Survey looks at folders and tells what is in them.
 type Survey struct {
-	Paths []string // what is asked for
-	Host  string
-	Now   func() time.Time
+	Paths  []string // what is asked for; none: the stores
+	Stores []Store  // of this machine's engine
+	Live   *Facts   // what the engine says; nil when it was not asked
+	Host   string
+	Now    func() time.Time
 
 	targets  []Target
+	maps     map[string]*PlaceMap // by store
+	facts    *Facts
 	problems []Problem
 }
 
@@ -33,6 +40,7 @@ func (e *IncompleteError) Error() string {
 // Start finds out what can be known at once, which is what a report begins with.
 func (s *Survey) Start() *Report {
 	r := &Report{Version: ReportVersion, Time: s.Now().UTC(), Host: s.Host, Stores: []Store{}, Problems: []Problem{}}
+	s.maps, s.facts = map[string]*PlaceMap{}, &Facts{}
 	paths := s.locate()
 	r.FileSystems, _ = FileSystems(paths) // a path that is not there is a problem of the scan
 	return r
@@ -40,6 +48,11 @@ func (s *Survey) Start() *Report {
 
 // locate makes the targets: each path once, without those that another one contains.
 func (s *Survey) locate() (paths []string) {
+	if len(s.Paths) == 0 {
+		for _, store := range s.Stores {
+			s.Paths = append(s.Paths, store.Path)
+		}
+	}
 	for i, path := range s.Paths {
 		real := resolved(path)
 		if !s.covered(i, real) {
@@ -67,7 +80,103 @@ func (s *Survey) covered(i int, real string) bool {
 	return false
 }
 
-// Scan fills in the rest of a report that Start has begun. o.Targets is set by the survey.
+// Attribute reads Docker's own files and says who owns what in the targets.
+func (s *Survey) Attribute(r *Report) {
+	stores := s.involved()
+	for _, store := range stores {
+		s.mapStore(store)
+	}
+	for i := range s.targets {
+		r.Stores = append(r.Stores, s.place(&s.targets[i], stores)...)
+	}
+}
+
+// involved lists the stores that the targets are in or contain, and the machine's, which know who uses a folder of the
+// host. Data-roots come first: they name the containers of which containerd has only the ids.
+func (s *Survey) involved() []Store {
+	stores := slices.Clone(s.Stores)
+	for _, t := range s.targets {
+		if store, ok := storeAbove(t.Path); ok {
+			stores = append(stores, store)
+		}
+	}
+	slices.SortFunc(stores, func(a, b Store) int {
+		return cmp.Or(strings.Compare(string(b.Kind), string(a.Kind)), strings.Compare(a.Path, b.Path))
+	})
+	return slices.Compact(stores)
+}
+
+func (s *Survey) mapStore(store Store) {
+	if s.maps[store.Path] != nil {
+		return
+	}
+	var m *PlaceMap
+	var problems []Problem
+	if store.Kind == DataRoot {
+		var facts *Facts
+		m, facts, problems = mapDataRoot(store.Path, s.Live)
+		s.facts.add(facts)
+	} else {
+		var images []ImageFacts
+		m, images, problems = mapContainerd(store.Path, s.facts, s.Live)
+		s.facts.Images = append(s.facts.Images, images...)
+	}
+	s.maps[store.Path] = m
+	if s.wanted(store) {
+		s.problems = append(s.problems, problems...)
+	}
+}
+
+// wanted reports whether the report is about something in a store.
+func (s *Survey) wanted(store Store) bool {
+	return slices.ContainsFunc(s.targets, func(t Target) bool {
+		return isBelow(t.Path, store.Path) || isBelow(store.Path, t.Path)
+	})
+}
+
+// place gives a target its map, and returns the stores it is about.
+func (s *Survey) place(t *Target, stores []Store) (about []Store) {
+	for _, store := range stores {
+		if isBelow(t.Path, store.Path) {
+			t.Places = s.maps[store.Path].below(strings.TrimPrefix(t.Path, store.Path))
+			return []Store{store}
+		}
+	}
+	t.Places = NewPlaceMap(Owner{Kind: Folder, Name: t.Path, Path: t.Path})
+	for _, c := range s.facts.Containers {
+		for _, dir := range c.Binds {
+			if isBelow(dir, t.Path) && dir != t.Path && isFolder(dir) {
+				t.Places.Claim(relative(dir, t.Path), s.bindOwner(dir))
+			}
+		}
+	}
+	for _, store := range stores {
+		if isBelow(store.Path, t.Path) {
+			t.Places.graft(relative(store.Path, t.Path), s.maps[store.Path])
+			about = append(about, store)
+		}
+	}
+	return about
+}
+
+// relative is path below dir.
+func relative(path, dir string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, dir), "/")
+}
+
+// bindOwner says which containers use a folder of the host.
+func (s *Survey) bindOwner(dir string) Owner {
+	o := Owner{Kind: BindMount, Name: dir, State: used, Path: dir}
+	for _, c := range s.facts.Containers {
+		if slices.Contains(c.Binds, dir) {
+			o.UsedBy = append(o.UsedBy, c.Name)
+		}
+	}
+	slices.Sort(o.UsedBy)
+	return o
+}
+
+// Scan fills in the rest of a report that Start and Attribute have begun. o.Targets is set by the survey.
 func (s *Survey) Scan(ctx context.Context, r *Report, o ScanOptions) error {
 	o.Targets = s.targets
 	result, err := Scan(ctx, o)
