@@ -60,6 +60,9 @@ func Restore(ctx context.Context, r Reader, item ocispec.Descriptor, dst *hostfs
 	if err := re.selection.resolve(ctx, r, item); err != nil {
 		return nil, err
 	}
+	if re.owner, re.plain, err = dst.NewFiles(); err != nil {
+		return nil, err
+	}
 	if err := re.content(ctx, item); err != nil {
 		return nil, err
 	}
@@ -83,6 +86,8 @@ type restorer struct {
 	dst       *hostfs.Root
 	options   RestoreOptions
 	selection selection
+	owner     hostfs.Owner // of what is created
+	plain     bool         // and whether it inherits nothing else
 
 	entries, files, bytes atomic.Int64
 
@@ -136,6 +141,14 @@ func (re *restorer) content(ctx context.Context, item ocispec.Descriptor) error 
 		})
 	}
 	return re.closeTargets(group.Wait())
+}
+
+// setMeta sets what belongs to a file that was just created.
+func (re *restorer) setMeta(fd int, meta *hostfs.Meta) error {
+	if re.plain {
+		return hostfs.SetMetaNew(fd, meta, re.owner)
+	}
+	return hostfs.SetMetaFd(fd, meta)
 }
 
 // closeTargets closes the big files whose content did not arrive whole: after

@@ -36,7 +36,7 @@ func (w *restoreWorker) makeFile(dir *hostfs.Dir, name string, e *streamEntry, m
 		}
 	}
 	if err == nil {
-		err = hostfs.SetMetaFd(fd, meta)
+		err = w.re.setMeta(fd, meta)
 	}
 	return errors.Join(err, closeFd(fd))
 }
@@ -142,7 +142,7 @@ func (w *restoreWorker) chunk(ctx context.Context, job restoreJob) error {
 	t.finished.Store(true)
 	err = unix.Ftruncate(t.fd, t.real)
 	if err == nil {
-		err = hostfs.SetMetaFd(t.fd, &t.meta)
+		err = w.re.setMeta(t.fd, &t.meta)
 	}
 	return w.note(t.path, errors.Join(err, closeFd(t.fd)))
 }

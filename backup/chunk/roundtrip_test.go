@@ -2,11 +2,14 @@ package chunk_test
 
 import (
 	"context"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
 	"davit/backup/chunk"
 	"davit/backup/repo"
@@ -118,5 +121,37 @@ func TestRoundTrip(t *testing.T) {
 	dst := restore(t, s, item, chunk.RestoreOptions{})
 	for _, line := range describe(t, src).Diff(describe(t, dst)) {
 		t.Error(line)
+	}
+}
+
+// A target whose default ACL, group and set-group-ID bit everything in it would
+// inherit changes nothing.
+func TestRestoreInheritsNothing(t *testing.T) {
+	enginetest.NeedRoot(t)
+	src := t.TempDir()
+	enginetest.BuildTree(t, src)
+	s := newStore(t)
+	_, item := save(t, s, src, chunk.OpenCache("", ""), chunk.SaveOptions{})
+	for name, prepare := range map[string]func(string) error{
+		"ACL": func(dir string) error {
+			return exec.Command("setfacl", "-d", "-m", "u:1234:rwx", dir).Run()
+		},
+		"group": func(dir string) error {
+			if err := os.Chown(dir, 7, 8); err != nil {
+				return err
+			}
+			return unix.Chmod(dir, unix.S_ISGID|0o777)
+		},
+	} {
+		dst := t.TempDir()
+		if err := prepare(dst); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := chunk.Restore(t.Context(), s, item, openRoot(t, dst), chunk.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range describe(t, src).Diff(describe(t, dst)) {
+			t.Errorf("%s: %s", name, line)
+		}
 	}
 }

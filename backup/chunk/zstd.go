@@ -11,7 +11,8 @@ import (
 type encoder struct{ zstd *zstd.Encoder }
 
 func newEncoder(level zstd.EncoderLevel) (*encoder, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level), zstd.WithLowerEncoderMem(true))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level), zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderCRC(false)) // blobs are named by their digest and chunks by their id
 	if err != nil {
 		return nil, fmt.Errorf("make encoder: %w", err)
 	}
