@@ -169,6 +169,7 @@ func (w *restoreWorker) open(folder string) (*hostfs.Dir, error) {
 	dir, err := w.re.dst.OpenDir(folder)
 	if errors.Is(err, unix.ENOENT) && folder != "" {
 		if err = w.mkdir(folder); err == nil {
+			w.close() // mkdir opened the parent
 			dir, err = w.re.dst.OpenDir(folder)
 		}
 	}

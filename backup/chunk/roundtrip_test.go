@@ -2,6 +2,7 @@ package chunk_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,4 +155,31 @@ func TestRestoreInheritsNothing(t *testing.T) {
 			t.Errorf("%s: %s", name, line)
 		}
 	}
+}
+
+// A restore of many folders leaves no descriptor open.
+func TestRestoreClosesFolders(t *testing.T) {
+	src := t.TempDir()
+	for i := range 300 {
+		if err := os.MkdirAll(filepath.Join(src, fmt.Sprint(i), "sub"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newStore(t)
+	_, item := save(t, s, src, chunk.OpenCache("", ""), chunk.SaveOptions{})
+	restore(t, s, item, chunk.RestoreOptions{})
+	before := openFiles(t)
+	restore(t, s, item, chunk.RestoreOptions{})
+	if after := openFiles(t); after > before+10 {
+		t.Errorf("%d descriptors open, %d before", after, before)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
 }
