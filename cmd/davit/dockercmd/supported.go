@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/docker/cli/cli/command"
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,7 +26,7 @@ func supported(c *cobra.Command, engine *command.DockerCli) error {
 		}
 		if why := missing(noted(f, "version"), noted(f, "ostype"), engine); why != "" {
 			problems = append(problems, fmt.Errorf(`"--%s" %s`, f.Name, why))
-		} else if _, ok := f.Annotations["experimental"]; ok && !engine.ServerInfo().HasExperimental {
+		} else if hasNote(f, "experimental") && !engine.ServerInfo().HasExperimental {
 			problems = append(problems, fmt.Errorf(`"--%s" is only supported on a Docker daemon with experimental features enabled`, f.Name))
 		}
 	})
@@ -45,10 +46,11 @@ func missing(version, system string, engine *command.DockerCli) string {
 	return ""
 }
 
-// hideMissing takes out of a help page what the engine does not know.
+// hideMissing takes out of a help page what the engine does not know or is not set up for.
 func hideMissing(c *cobra.Command, engine *command.DockerCli) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if len(f.Annotations) > 0 && missing(noted(f, "version"), noted(f, "ostype"), engine) != "" {
+		if len(f.Annotations) > 0 && (missing(noted(f, "version"), noted(f, "ostype"), engine) != "" ||
+			hasNote(f, "experimental") && !engine.ServerInfo().HasExperimental || noSwarm(noted(f, "swarm"), engine)) {
 			f.Hidden = true
 		}
 	})
@@ -57,6 +59,25 @@ func hideMissing(c *cobra.Command, engine *command.DockerCli) {
 			below.Hidden = true
 		}
 	}
+}
+
+// noSwarm reports whether the engine is certainly not the member of a swarm that something needs it to be.
+func noSwarm(needs string, engine *command.DockerCli) bool {
+	status := engine.ServerInfo().SwarmStatus
+	switch {
+	case status == nil:
+		return false
+	case needs == "manager":
+		return !status.ControlAvailable
+	case needs == "active":
+		return status.NodeState == swarm.LocalNodeStateInactive
+	}
+	return false
+}
+
+func hasNote(f *pflag.Flag, what string) bool {
+	_, ok := f.Annotations[what]
+	return ok
 }
 
 func noted(f *pflag.Flag, what string) string {

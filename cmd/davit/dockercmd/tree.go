@@ -128,6 +128,8 @@ func foreignCommand(name, word string) *cobra.Command {
 		Use:                word,
 		Hidden:             true,
 		DisableFlagParsing: true,
-		RunE:               func(*cobra.Command, []string) error { return cli.StatusError{Status: ForeignText(name, word), StatusCode: 1} },
+		RunE: func(*cobra.Command, []string) error {
+			return cli.StatusError{Status: ForeignText(name, word), StatusCode: 1}
+		},
 	}
 }
