@@ -62,6 +62,9 @@ func (r *Repository) HasFile(d Digest) (size int64, ok bool) {
 
 func (r *Repository) openFile(d Digest) (*os.File, int64, error) {
 	f, size, err := openRegularAt(int(r.blobs.Fd()), d.Hex())
+	if link, held := r.index.heldLink(d); errors.Is(err, fs.ErrNotExist) && held {
+		f, size, err = openRegularAt(int(r.blobs.Fd()), link)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, &DamagedError{Digest: d, Reason: "is missing"}
 	}

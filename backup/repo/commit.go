@@ -10,7 +10,9 @@ import (
 // Commit makes a snapshot of what was put. Empty ID, Time, Host and Job are
 // filled in, the items' blobs must be in the live index. In this order: the
 // snapshot index is put, all blobs become durable, the index file is written,
-// then the ref, which makes the snapshot exist, and at last index.json.
+// what a removal of blobs would take is rescued, then comes the ref, which makes
+// the snapshot exist, and at last index.json. When a removal that counted this
+// session as dead took what it needs, the error is a *RemovedError.
 //
 // When only index.json could not be written the snapshot exists: it is returned
 // together with the error, and the next Commit makes up for it. On any other
@@ -26,7 +28,8 @@ func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
 	if err := s.Sync(ctx); err != nil {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
-	if err := s.repo.putRef(snap); err != nil {
+	f := newRef(snap)
+	if err := s.publishRef(ctx, &f, s.repo.putRef); err != nil {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	// From here on the snapshot exists; being cancelled does not change that.
@@ -75,7 +78,7 @@ func (s *Session) checkItems(items []Item) error {
 		if err != nil {
 			return fmt.Errorf("item %s: %w", name, err)
 		}
-		if b, ok := s.repo.LookupBlob(d); !ok || b.Stored != item.Desc.Size {
+		if b, ok := s.repo.index.find(d); !ok || b.Stored != item.Desc.Size {
 			return fmt.Errorf("item %s: %w", name, &DamagedError{Digest: d, Reason: "was not put in this repository"})
 		}
 	}

@@ -55,6 +55,25 @@ type DamagedError struct {
 
 func (e *DamagedError) Error() string { return fmt.Sprintf("blob %s: %s", e.Digest, e.Reason) }
 
+// IndexDamageError tells that index files are damaged and what was asked for
+// needs all of them. RebuildIndex does away with them.
+type IndexDamageError struct{ Problems []IndexProblem }
+
+func (e *IndexDamageError) Error() string {
+	return fmt.Sprintf("index file %s is damaged: %v", e.Problems[0].File, e.Problems[0].Err)
+}
+
+// RemovedError tells that a removal of blobs took what a snapshot needs.
+type RemovedError struct {
+	Snapshot string
+	Blobs    int    // that are gone
+	First    Digest // one of them
+}
+
+func (e *RemovedError) Error() string {
+	return fmt.Sprintf("of snapshot %s a gc removed %d blobs, %s among them", e.Snapshot, e.Blobs, e.First)
+}
+
 // AmbiguousError tells that several snapshots match a prefix.
 type AmbiguousError struct {
 	Spec    string

@@ -26,6 +26,8 @@ const (
 	gcDir      = "davit/gc"
 	lockDir    = "davit/locks"
 	writeLock  = "davit/locks/write.lock"
+	gcLock     = "davit/locks/gc.lock"
+	tombDir    = "davit/tombstones"
 	keyDir     = "davit/keys"
 )
 

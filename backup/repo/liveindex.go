@@ -41,6 +41,10 @@ type liveIndex struct {
 	problems map[string]error
 	fresh    map[writeKey]Blob // put since the last flush began
 	flushing map[writeKey]Blob // being written to an index file
+
+	condemned *digestSet            // by removals that are not done: not to be found
+	saved     map[Digest]bool       // condemned, and rescued by this process
+	held      map[writeKey]heldBlob // condemned, put again, and not rescued yet
 }
 
 // writeKey names what a blob must be unique in: its content and its form.
@@ -59,10 +63,14 @@ func (k writeKey) form() form {
 }
 
 func newLiveIndex(dir string) *liveIndex {
-	return &liveIndex{dir: dir, problems: make(map[string]error), fresh: make(map[writeKey]Blob)}
+	return &liveIndex{
+		dir: dir, problems: make(map[string]error), fresh: make(map[writeKey]Blob),
+		saved: make(map[Digest]bool), held: make(map[writeKey]heldBlob),
+	}
 }
 
-// Lookup finds the newest blob of an id in the form wanted.
+// Lookup finds the newest blob of an id in the form wanted. What is condemned
+// counts as unknown.
 func (x *liveIndex) Lookup(id ID, want form) (Blob, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -78,11 +86,14 @@ func (x *liveIndex) Lookup(id ID, want form) (Blob, bool) {
 }
 
 func (x *liveIndex) lookupRecent(key writeKey) (Blob, bool) {
-	if b, ok := x.fresh[key]; ok {
-		return b, true
+	if h, ok := x.held[key]; ok {
+		return h.blob, true
 	}
-	b, ok := x.flushing[key]
-	return b, ok
+	b, ok := x.fresh[key]
+	if !ok {
+		b, ok = x.flushing[key]
+	}
+	return b, ok && !x.condemned.Has(b.Digest)
 }
 
 // lookupFiles counts a record that cannot be read as absent: its content will
@@ -92,7 +103,7 @@ func (x *liveIndex) lookupFiles(id ID, want form) (best Blob, found bool) {
 	for place := range x.table.find(prefixOf(id)) {
 		f := x.files[place.file()]
 		b, err := f.at(place.record())
-		if err != nil || b.ID != id || !want.accepts(b) {
+		if err != nil || b.ID != id || !want.accepts(b) || x.condemned.Has(b.Digest) {
 			continue
 		}
 		better := !found || best.Raw() && !b.Raw() || best.Raw() == b.Raw() && f.sequence > newest
@@ -111,12 +122,17 @@ func (x *liveIndex) Add(b Blob) {
 }
 
 // BeginFlush hands out the fresh blobs in order. They stay known until EndFlush.
+// A record of what is condemned and not rescued would outlive its file.
 func (x *liveIndex) BeginFlush() []Blob {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.flushing, x.fresh = x.fresh, make(map[writeKey]Blob)
 	blobs := make([]Blob, 0, len(x.flushing))
-	for _, b := range x.flushing {
+	for key, b := range x.flushing {
+		if x.condemned.Has(b.Digest) && !x.saved[b.Digest] {
+			delete(x.flushing, key)
+			continue
+		}
 		blobs = append(blobs, b)
 	}
 	slices.SortFunc(blobs, compareBlobs)
@@ -236,4 +252,24 @@ func (x *liveIndex) Close() error {
 	}
 	x.files, x.table = nil, postings{}
 	return errors.Join(errs...)
+}
+
+// find finds a raw blob, condemned or not.
+func (x *liveIndex) find(d Digest) (Blob, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	key := writeKey{id: ID(d), raw: true}
+	if b, ok := x.lookupRecent(key); ok {
+		return b, true
+	}
+	if b, ok := x.fresh[key]; ok {
+		return b, true
+	}
+	for place := range x.table.find(prefixOf(ID(d))) {
+		b, err := x.files[place.file()].at(place.record())
+		if err == nil && b.ID == ID(d) && b.Raw() {
+			return b, true
+		}
+	}
+	return Blob{}, false
 }

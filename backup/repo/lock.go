@@ -21,12 +21,17 @@ type lockOwner struct {
 	Since time.Time `json:"since"`
 }
 
-// heldLock is the write lock; it goes away with the process.
+// heldLock is a lock; it goes away with the process.
 type heldLock struct{ file *os.File }
 
 // tryWriteLock takes the lock, or returns a *LockedError at once.
-func (r *Repository) tryWriteLock() (*heldLock, error) {
-	path := r.path(writeLock)
+func (r *Repository) tryWriteLock() (*heldLock, error) { return r.takeLock(writeLock) }
+
+// tryGCLock takes the lock of those who remove blobs.
+func (r *Repository) tryGCLock() (*heldLock, error) { return r.takeLock(gcLock) }
+
+func (r *Repository) takeLock(name string) (*heldLock, error) {
+	path := r.path(name)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, filePerm)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)

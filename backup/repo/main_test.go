@@ -27,6 +27,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if actor := os.Getenv("DAVIT_TEST_ACTOR"); actor != "" {
+		if err := playActor(actor, os.Getenv("DAVIT_TEST_REPO")); err != nil {
+			fmt.Fprintln(os.Stderr, actor, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 

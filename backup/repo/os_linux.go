@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,6 +48,16 @@ func regularSize(dir *os.File, name string) (int64, bool) {
 	return st.Size, true
 }
 
+// regularTime tells when a regular file was last written, and its size.
+func regularTime(dir *os.File, name string) (time.Time, int64, bool) {
+	var st unix.Stat_t
+	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return time.Time{}, 0, false
+	}
+	return time.Unix(st.Mtim.Sec, st.Mtim.Nsec), st.Size, true
+}
+
 func createAt(dir *os.File, name string) (*os.File, error) {
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	var fd int
@@ -83,6 +94,19 @@ func renameOver(dir *os.File, from, to string) error {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 	}
 	return nil
+}
+
+func linkAt(dir *os.File, from, to string) error {
+	fd := int(dir.Fd())
+	if err := unix.Linkat(fd, from, fd, to, 0); err != nil {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+// cannotLink tells that the file system has no hard links, or no more of them.
+func cannotLink(err error) bool {
+	return cannotRenameNew(err) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EXDEV)
 }
 
 // cannotRenameNew tells that the file system does not know RENAME_NOREPLACE.

@@ -2,9 +2,12 @@ package repo
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"slices"
 	"sync"
 )
 
@@ -59,7 +62,8 @@ func (w *writes) state() error {
 // Put stores one encoded chunk: id and plainLen are of the plain bytes, stored
 // is what goes into the file and is not kept after the return. Content that the
 // live index has is not written again; the blob returned is then the one that
-// exists, whose digest may differ. Calls may run concurrently, those for one id
+// exists, whose digest may differ; so may that of a new one, when its name is
+// about to be removed: a frame that decoders skip is then appended. Calls may run concurrently, those for one id
 // write once. The blob is durable, and found by other processes, after Sync.
 func (s *Session) Put(ctx context.Context, id ID, plainLen int64, stored []byte) (Blob, error) {
 	b, err := s.put(ctx, writeKey{id: id}, plainLen, stored)
@@ -113,6 +117,14 @@ func (s *Session) putFirst(key writeKey, plainLen int64, stored []byte) (Blob, e
 	if !key.raw {
 		b.Digest = DigestOf(stored)
 	}
+	if !key.raw && s.repo.index.IsCondemned(b.Digest) {
+		frame, err := s.repo.randomFrame()
+		if err != nil {
+			return Blob{}, err
+		}
+		stored = append(slices.Clone(stored), frame...)
+		b.Digest, b.Stored = DigestOf(stored), int64(len(stored))
+	}
 	temp := s.tempName()
 	if err := s.writeTemp(temp, stored); err != nil {
 		return Blob{}, errors.Join(err, removeAt(s.repo.blobs, temp))
@@ -132,8 +144,26 @@ func (s *Session) writeTemp(temp string, data []byte) error {
 	return f.Close()
 }
 
+// randomFrame is a zstd frame that decoders skip. Behind a chunk it gives it a
+// name that nobody condemned.
+func (r *Repository) randomFrame() ([]byte, error) {
+	const magic, length = 0x184D2A50, 16
+	frame := binary.LittleEndian.AppendUint32(nil, magic)
+	frame = binary.LittleEndian.AppendUint32(frame, length)
+	r.randMu.Lock()
+	defer r.randMu.Unlock()
+	frame = append(frame, make([]byte, length)...)
+	if _, err := io.ReadFull(r.opt.Rand, frame[len(frame)-length:]); err != nil {
+		return nil, fmt.Errorf("read randomness: %w", err)
+	}
+	return frame, nil
+}
+
 // publish gives a written file its name and makes the blob known.
 func (s *Session) publish(temp string, b Blob) (Blob, error) {
+	if b.Raw() && s.repo.index.IsCondemned(b.Digest) {
+		return s.publishHeld(temp, b)
+	}
 	known, err := s.rename(temp, b)
 	if err != nil {
 		return Blob{}, errors.Join(err, removeAt(s.repo.blobs, temp))
@@ -144,6 +174,24 @@ func (s *Session) publish(temp string, b Blob) (Blob, error) {
 	s.repo.index.Add(b)
 	s.written(b.Stored)
 	return b, nil
+}
+
+// publishHeld is for a name that may be removed at any moment until Commit has
+// spoken for it: the bytes are kept under another as well, and no index file
+// names the blob until then.
+func (s *Session) publishHeld(temp string, b Blob) (Blob, error) {
+	link, err := s.holdLink(temp)
+	if err == nil {
+		_, err = s.rename(temp, b)
+	}
+	if err != nil {
+		return Blob{}, errors.Join(err, removeAt(s.repo.blobs, temp), removeAt(s.repo.blobs, link))
+	}
+	if old := s.noteLink(b.Digest, link); old != "" {
+		err = removeAt(s.repo.blobs, old)
+	}
+	s.repo.index.hold(heldBlob{blob: b, link: link, session: s.id})
+	return b, err
 }
 
 // rename never puts bytes that are not yet durable in the place of a file that

@@ -105,7 +105,7 @@ func (c *recordCollector) addDescriptor(ctx context.Context, desc ocispec.Descri
 	if depth == 0 || !b.Raw() {
 		return nil
 	}
-	children, err := c.children(ctx, desc)
+	children, err := childrenOf(ctx, c.repo, desc)
 	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
 		c.missing[damaged.Digest] = true
 		return nil
@@ -119,21 +119,6 @@ func (c *recordCollector) addDescriptor(ctx context.Context, desc ocispec.Descri
 		}
 	}
 	return nil
-}
-
-func (c *recordCollector) children(ctx context.Context, desc ocispec.Descriptor) ([]ocispec.Descriptor, error) {
-	switch {
-	case isIndexType(desc.MediaType):
-		index, err := ReadIndex(ctx, c.repo, desc)
-		return index.Manifests, err
-	case isManifestType(desc.MediaType):
-		manifest, err := ReadManifest(ctx, c.repo, desc)
-		if err != nil {
-			return nil, err
-		}
-		return append([]ocispec.Descriptor{manifest.Config}, manifest.Layers...), nil
-	}
-	return nil, nil
 }
 
 // describedBlob is the index record of a descriptor: that of a chunk when it

@@ -95,27 +95,51 @@ func (r *Repository) refs() (good []ref, bad []SnapshotProblem, err error) {
 	return good, bad, nil
 }
 
-// putRef makes a snapshot exist. Its blobs are durable by now.
-func (r *Repository) putRef(snap Snapshot) error {
+func newRef(snap Snapshot) ref {
+	return ref{
+		Version: refVersion, ID: snap.ID, Host: snap.Host, Job: snap.Job, Time: snap.Time,
+		Digest: snap.Digest.String(), Size: snap.Size,
+	}
+}
+
+// putRef makes a snapshot exist, as the next in its host's sequence. Its blobs
+// are durable by now.
+func (r *Repository) putRef(f *ref) error {
 	refs, _, err := r.refs()
 	if err != nil {
 		return err
 	}
-	f := ref{
-		Version: refVersion, ID: snap.ID, Host: snap.Host, Job: snap.Job, Time: snap.Time,
-		Digest: snap.Digest.String(), Size: snap.Size, Sequence: 1,
+	forgotten, _, err := r.tombstones()
+	if err != nil {
+		return err
 	}
+	for _, t := range forgotten {
+		refs = append(refs, t.Ref)
+	}
+	f.Sequence, f.Previous = 1, ""
 	for _, other := range refs {
-		if other.ID == snap.ID {
-			return fmt.Errorf("snapshot %s exists", snap.ID)
+		if other.ID == f.ID {
+			return fmt.Errorf("snapshot %s exists", f.ID)
 		}
-		if other.Host == snap.Host && other.Sequence >= f.Sequence {
+		if other.Host == f.Host && other.Sequence >= f.Sequence {
 			f.Sequence, f.Previous = other.Sequence+1, other.ID
 		}
 	}
+	return r.writeRef(*f)
+}
+
+func (r *Repository) writeRef(f ref) error {
 	data, err := json.Marshal(f)
 	if err != nil {
 		return err
 	}
-	return hostfs.WriteFile(r.path(refDir, snap.ID+refSuffix), append(data, '\n'), filePerm)
+	return hostfs.WriteFile(r.path(refDir, f.ID+refSuffix), append(data, '\n'), filePerm)
+}
+
+// removeRef makes a snapshot cease to exist.
+func (r *Repository) removeRef(id string) error {
+	if err := os.Remove(r.path(refDir, id+refSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return hostfs.SyncDir(r.path(refDir))
 }

@@ -29,6 +29,7 @@ type Repository struct {
 	index  *liveIndex
 	writes writes
 	randMu sync.Mutex
+	trace  func(step string) // of the gc protocol, before it is taken; nil: none
 }
 
 // Open opens the repository in dir. It returns ErrNoRepository for an absent or
@@ -98,6 +99,13 @@ func (r *Repository) LookupBlob(d Digest) (Blob, bool) { return r.index.Lookup(I
 // damaged. What only they knew is not found, and so is written again;
 // RebuildIndex brings it back from the manifests.
 func (r *Repository) IndexProblems() []IndexProblem { return r.index.Problems() }
+
+// at tells that a step of the gc protocol comes next.
+func (r *Repository) at(step string) {
+	if r.trace != nil {
+		r.trace(step)
+	}
+}
 
 func (r *Repository) path(elem ...string) string {
 	return filepath.Join(append([]string{r.dir}, elem...)...)

@@ -32,15 +32,20 @@ type Session struct {
 	path  string
 	temps atomic.Int64
 
+	began  time.Time
+	gcSeen int64          // the newest removal that was there before this session
+	gcDone map[int64]bool // removals that were over when it began
+
 	closed atomic.Bool
 	cancel context.CancelFunc // ends the keeper
 	done   sync.WaitGroup
 	wake   chan struct{} // a Sync is due
 
-	mu       sync.Mutex // guards what follows
-	indexes  int64      // index files written
-	unsynced int64      // stored bytes since the last Sync
-	synced   time.Time  // when that began
+	mu       sync.Mutex        // guards what follows
+	indexes  int64             // index files written
+	unsynced int64             // stored bytes since the last Sync
+	synced   time.Time         // when that began
+	links    map[Digest]string // second links to what it holds
 }
 
 // Begin opens a session: what others have written since Open becomes known,
@@ -53,11 +58,16 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 	if info.Host == "" {
 		info.Host = r.opt.Host
 	}
-	s := &Session{repo: r, host: info.Host, job: info.Job, wake: make(chan struct{}, 1), synced: r.opt.Now()}
+	now := r.opt.Now()
+	s := &Session{
+		repo: r, host: info.Host, job: info.Job, wake: make(chan struct{}, 1),
+		began: now, synced: now, links: make(map[Digest]string),
+	}
 	if err := s.register(); err != nil {
 		return nil, fmt.Errorf("begin session: %w", err)
 	}
-	if err := errors.Join(r.removeLeftovers(ctx, s), r.index.Refresh()); err != nil {
+	r.at("session")
+	if err := errors.Join(r.removeLeftovers(ctx, s), s.learnCondemned(ctx), r.index.Refresh()); err != nil {
 		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.unregister())
 	}
 	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -74,7 +84,7 @@ func (s *Session) Close() error {
 	}
 	s.cancel()
 	s.done.Wait()
-	if err := s.unregister(); err != nil {
+	if err := errors.Join(s.dropHeld(), s.unregister()); err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
 	return nil

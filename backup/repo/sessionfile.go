@@ -32,9 +32,11 @@ type sessionFile struct {
 	BootID  string    `json:"bootId"`
 	Time    time.Time `json:"time"`
 	Job     string    `json:"job"`
+	GCSeen  int64     `json:"gcSeen"` // the newest removal that was there before the session
 }
 
-// register writes the session's file. It is locked before it gets its name, so
+// register writes the session's file. What it says of removals is from before
+// the file is there: of a later one the session may know nothing. It is locked before it gets its name, so
 // that nobody who sees it finds it unlocked while the session lives.
 func (s *Session) register() (err error) {
 	if s.id, err = s.repo.newUUID(); err != nil {
@@ -44,9 +46,14 @@ func (s *Session) register() (err error) {
 	if err != nil {
 		return err
 	}
+	runs, err := s.repo.gcRuns()
+	if err != nil {
+		return err
+	}
+	s.gcSeen = highestGC(runs)
 	content, err := json.Marshal(sessionFile{
 		Version: 1, ID: s.id, Host: s.host, PID: os.Getpid(), BootID: boot,
-		Time: s.repo.opt.Now().UTC().Round(0), Job: s.job,
+		Time: s.repo.opt.Now().UTC().Round(0), Job: s.job, GCSeen: s.gcSeen,
 	})
 	if err != nil {
 		return err
@@ -96,6 +103,11 @@ func (r *Repository) removeLeftovers(ctx context.Context, own *Session) error {
 	if err != nil || len(dead) == 0 {
 		return err
 	}
+	return r.removeDead(ctx, dead)
+}
+
+// removeDead removes the temporary files of sessions, then their own.
+func (r *Repository) removeDead(ctx context.Context, dead []string) error {
 	if err := r.removeTemps(ctx, dead); err != nil {
 		return err
 	}

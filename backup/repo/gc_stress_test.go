@@ -1,0 +1,314 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// playActor is one process of the stress test: it works until it is killed.
+func playActor(actor, dir string) error {
+	seed, err := strconv.ParseUint(os.Getenv("DAVIT_TEST_SEED"), 10, 64)
+	if err != nil {
+		return err
+	}
+	a := &stressActor{random: rand.New(rand.NewPCG(seed, 3))}
+	if a.repo, err = Open(dir, Options{Host: actor}); err != nil {
+		return err
+	}
+	a.repo.trace = a.pause
+	step := map[string]func(context.Context) error{"writer": a.write, "forgetter": a.forget, "collector": a.collect}[actor]
+	for {
+		if err := step(context.Background()); err != nil {
+			return err
+		}
+	}
+}
+
+type stressActor struct {
+	repo   *Repository
+	mu     sync.Mutex
+	random *rand.Rand
+}
+
+func (a *stressActor) intN(n int) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.random.IntN(n)
+}
+
+// pause stretches the steps of the protocol, so that those of others come in
+// between.
+func (a *stressActor) pause(string) {
+	if a.intN(3) == 0 {
+		time.Sleep(time.Duration(a.intN(25)) * time.Millisecond)
+	}
+}
+
+// write makes a snapshot of contents that others make and lose as well; one run
+// in four is given up.
+func (a *stressActor) write(ctx context.Context) (err error) {
+	s, err := a.repo.Begin(ctx, SessionInfo{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	var items []Item
+	for n := range 1 + a.intN(3) {
+		var chunks []chunk
+		for range 1 + a.intN(4) {
+			chunks = append(chunks, makeChunk(uint64(a.intN(30)), 500))
+		}
+		item, err := putTree(ctx, s, fmt.Sprint("v", n), chunks...)
+		if err != nil {
+			return err
+		}
+		items = append(items, item)
+		a.pause("put")
+		if a.intN(3) == 0 {
+			if err := s.Sync(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if a.intN(4) == 0 {
+		return nil
+	}
+	snap, err := s.Commit(ctx, Snapshot{Complete: true, Items: items})
+	if err == nil {
+		fmt.Println("saved", snap.ID)
+	}
+	return err
+}
+
+// forget forgets some snapshots and brings one back.
+func (a *stressActor) forget(ctx context.Context) error {
+	_, err := a.repo.Forget(ctx, func(snaps []Snapshot) (ids []string, err error) {
+		for _, s := range snaps {
+			if a.intN(2) == 0 {
+				ids = append(ids, s.ID)
+				fmt.Println("forgotten", s.ID)
+			}
+		}
+		return ids, nil
+	})
+	if err != nil {
+		return err
+	}
+	a.pause("forgotten")
+	list, err := a.repo.Forgotten()
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	id := list[a.intN(min(3, len(list)))].ID
+	_, err = a.repo.Undelete(ctx, []string{id})
+	if removed := (*RemovedError)(nil); errors.As(err, &removed) {
+		return nil // what the gc took is told
+	}
+	if err == nil {
+		fmt.Println("saved", id)
+	}
+	return err
+}
+
+func (a *stressActor) collect(ctx context.Context) error {
+	_, err := a.repo.GC(ctx, GCOptions{})
+	if locked := (*LockedError)(nil); errors.As(err, &locked) {
+		err = nil // a session checks what the one that was killed has left
+	}
+	time.Sleep(time.Duration(a.intN(20)) * time.Millisecond)
+	return err
+}
+
+// runActor starts an actor, kills it after a while and returns its lines.
+func runActor(actor, dir string, seed uint64, after time.Duration) (string, error) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "DAVIT_TEST_ACTOR="+actor, "DAVIT_TEST_REPO="+dir, "DAVIT_TEST_SEED="+strconv.FormatUint(seed, 10))
+	var out, problems strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		return "", fmt.Errorf("the %s ended by itself: %w: %s", actor, err, problems.String())
+	}
+	return out.String(), nil
+}
+
+// Backups, forgets, undeletes and removals without any grace run side by side as
+// processes of their own, pause at any step of the protocol and are killed at
+// any moment: every snapshot that is announced and not forgotten is there and
+// whole, and the index offers nothing that is gone. At last only what is needed
+// is left.
+func TestBackupsWhileGCSweeps(t *testing.T) {
+	dir := fastDir(t)
+	r := initAt(t, dir, Options{Host: "nas"})
+	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+	rounds := 24
+	if testing.Short() {
+		rounds = 4
+	}
+	saved := make(map[string]bool)
+	for round := range rounds {
+		lines := stressRound(t, dir, random)
+		for _, line := range lines {
+			verb, id, _ := strings.Cut(line, " ")
+			switch verb {
+			case "saved":
+				saved[id] = true
+			case "forgotten":
+				delete(saved, id)
+			}
+		}
+		checkAfterStress(t, r, saved)
+		if t.Failed() {
+			t.Fatalf("in round %d", round)
+		}
+	}
+	checkNothingIsLeft(t, r)
+	runs, err := r.gcRuns()
+	if err != nil || len(runs) < 5 {
+		t.Errorf("only %d removals (%v): nothing was tested", len(runs), err)
+	}
+	t.Logf("%d removals, %d snapshots", len(runs), len(saved))
+}
+
+// stressRound runs all actors once. What a forgetter announces counts from the
+// moment on at which it decides; a snapshot it brings back is announced again.
+func stressRound(t *testing.T, dir string, random *rand.Rand) (lines []string) {
+	t.Helper()
+	actors := []string{"writer", "writer", "writer", "collector", "forgetter"}
+	outs, errs := make([]string, len(actors)), make([]error, len(actors))
+	var wg sync.WaitGroup
+	for i, actor := range actors {
+		seed, after := random.Uint64(), time.Duration(300+random.IntN(500))*time.Millisecond
+		if actor == "collector" {
+			after = time.Duration(50+random.IntN(700)) * time.Millisecond
+		}
+		wg.Go(func() { outs[i], errs[i] = runActor(actor, dir, seed, after) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range outs { // the forgetter is the last: it forgets what others have announced
+		lines = append(lines, strings.Split(strings.TrimSpace(out), "\n")...)
+	}
+	return lines
+}
+
+func checkAfterStress(t *testing.T, r *Repository, saved map[string]bool) {
+	t.Helper()
+	other := reopen(t, r)
+	defer other.Close()
+	snaps, err := other.Snapshots(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range saved {
+		if !slices.ContainsFunc(snaps, func(s Snapshot) bool { return s.ID == id }) {
+			t.Errorf("snapshot %s was announced and is gone", id)
+		}
+	}
+	g := newGraph(other)
+	for _, snap := range snaps {
+		if _, err := g.addSnapshot(t.Context(), snap.Digest, snap.Size); err != nil {
+			t.Errorf("snapshot %s: %v", snap.ID, err)
+		}
+	}
+	checkNodes(t, other, g)
+	checkIndexFiles(t, other)
+	checkLoose(t, other)
+}
+
+// checkNodes reads every blob.
+func checkNodes(t *testing.T, r *Repository, g *graph) {
+	t.Helper()
+	for _, n := range g.nodes {
+		if _, err := r.ReadBlob(t.Context(), n.blob.Digest, n.blob.Stored, nil); err != nil {
+			t.Error(err)
+		}
+		if !r.index.indexed(n.blob) {
+			t.Errorf("blob %s is needed and not in the index", n.blob.Digest)
+		}
+	}
+}
+
+// checkLoose checks that a manifest that the index offers, and that nobody has
+// condemned, names nothing that is gone.
+func checkLoose(t *testing.T, r *Repository) {
+	t.Helper()
+	c := &collection{repo: r}
+	condemned, err := c.pending(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := r.index.raw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range known {
+		if condemned.Has(b.Digest) {
+			continue
+		}
+		data, err := r.ReadBlob(t.Context(), b.Digest, b.Stored, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, desc := range namedIn(b.Digest, data) {
+			child, err := describedBlob(desc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.isThere(child.Digest) {
+				t.Errorf("the index offers %s, which names %s, which is gone", b.Digest, child.Digest)
+			}
+		}
+	}
+}
+
+// checkNothingIsLeft removes what nobody needs, with nobody at work.
+func checkNothingIsLeft(t *testing.T, r *Repository) {
+	t.Helper()
+	if err := begin(t, r).Close(); err != nil { // clears what the killed left
+		t.Fatal(err)
+	}
+	var result GCResult
+	for range 2 { // the first may resume one that was begun
+		var err error
+		if result, err = r.GC(t.Context(), GCOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files := len(fileNames(t, r.path(blobDir))); files != result.Needed.Blobs {
+		t.Errorf("%d files are left, %d are needed", files, result.Needed.Blobs)
+	}
+	checkAfterStress(t, r, nil)
+}
+
+// fastDir is a folder in memory where there is one: fsync is most of the time.
+func fastDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "davit-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}

@@ -1,0 +1,122 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+// condemn announces the removal of what no snapshot needs.
+func (c *collection) condemn(ctx context.Context) error {
+	blobs, err := c.unneeded(ctx)
+	if err != nil || len(blobs) == 0 {
+		return err
+	}
+	numbers, err := c.repo.gcNumbers()
+	if err != nil {
+		return err
+	}
+	number := int64(1)
+	if len(numbers) > 0 {
+		number += numbers[len(numbers)-1]
+	}
+	c.repo.at("condemn")
+	if err := c.repo.putCondemned(number, blobs); err != nil {
+		return err
+	}
+	c.repo.at("condemned")
+	for _, b := range blobs {
+		c.result.Condemned.add(b)
+	}
+	return nil
+}
+
+// unneeded lists the blobs that are to be condemned: those that no snapshot
+// needs, older than the grace, and not condemned yet. It does not matter whether
+// the index knows them.
+func (c *collection) unneeded(ctx context.Context) ([]Blob, error) {
+	pending, err := c.pending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = c.addLoose(ctx, func(d Digest) bool {
+		age, _, there := c.age(d)
+		return !there || age >= c.grace || pending.Has(d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var old []Blob
+	err = c.repo.eachFile(ctx, func(d Digest) {
+		if c.graph.Has(d) || pending.Has(d) {
+			return
+		}
+		age, size, there := c.age(d)
+		switch {
+		case !there:
+		case age >= c.grace:
+			old = append(old, namedBlob(d, size))
+		default:
+			c.result.Young.add(namedBlob(d, size))
+		}
+	})
+	return old, err
+}
+
+// age is how long a blob's file was not written, by the file system's clock. A
+// file of the future is as young as can be.
+func (c *collection) age(d Digest) (age time.Duration, size int64, there bool) {
+	written, size, there := regularTime(c.repo.blobs, d.Hex())
+	if c.grace == 0 {
+		return 0, size, there
+	}
+	return c.now.Sub(written), size, there
+}
+
+// pending is what removals that are not done condemn.
+func (c *collection) pending(ctx context.Context) (*digestSet, error) {
+	runs, err := c.repo.gcRuns()
+	if err != nil {
+		return nil, err
+	}
+	var blobs []Blob
+	for _, run := range runs {
+		if run.isDone() {
+			continue
+		}
+		set, err := c.repo.condemned(ctx, run.number)
+		if err != nil {
+			return nil, err
+		}
+		blobs = append(blobs, set.blobs...)
+	}
+	return newDigestSet(blobs), nil
+}
+
+// eachFile visits the names of all blobs.
+func (r *Repository) eachFile(ctx context.Context, visit func(Digest)) error {
+	dir, err := os.Open(r.path(blobDir))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for {
+		names, err := dir.Readdirnames(4096)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if d, err := ParseDigest(digestPrefix + name); err == nil {
+				visit(d)
+			}
+		}
+	}
+}

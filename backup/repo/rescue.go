@@ -1,0 +1,252 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+const (
+	rescuePoll = 20 * time.Millisecond
+	maxSession = gcKept - 2*24*time.Hour
+)
+
+// learnCondemned makes what removals are about to take unknown to this process.
+// It comes after the session's file is there: a removal that this does not see
+// sees the session, and waits for its end.
+func (s *Session) learnCondemned(ctx context.Context) error {
+	runs, err := s.repo.gcRuns()
+	if err != nil {
+		return err
+	}
+	s.repo.at("learn")
+	s.gcDone = make(map[int64]bool)
+	var pending, over []Blob
+	fresh := s.repo.index.Fresh()
+	for _, run := range runs {
+		s.gcDone[run.number] = run.isDone()
+		if run.isDone() && !fresh {
+			continue
+		}
+		set, err := s.repo.condemned(ctx, run.number)
+		if err != nil {
+			return err
+		}
+		if run.isDone() {
+			over = append(over, set.blobs...)
+		} else {
+			pending = append(pending, set.blobs...)
+		}
+	}
+	taken := newDigestSet(over)
+	s.repo.index.SetCondemned(newDigestSet(pending), func(b Blob) bool {
+		_, there := s.repo.HasFile(b.Digest)
+		return !there && taken.Has(b.Digest)
+	})
+	return nil
+}
+
+// publishRef puts a ref after everything that it leads to was rescued from the
+// removals that are going on, and withdraws it when a later one took some of it
+// nevertheless.
+func (s *Session) publishRef(ctx context.Context, f *ref, put func(*ref) error) error {
+	if age := s.repo.opt.Now().Sub(s.began); age > maxSession {
+		return fmt.Errorf("the session is %d days old: removals that it knows nothing of may be forgotten by now", age/(24*time.Hour))
+	}
+	rescue := rescuer{session: s, snapshot: f.ID, settled: make(map[int64]bool)}
+	if err := rescue.held(ctx); err != nil {
+		return err
+	}
+	seen, err := rescue.all(ctx, *f)
+	if err != nil {
+		return err
+	}
+	if err := s.Sync(ctx); err != nil {
+		return err
+	}
+	if seen > 0 {
+		f.GCSeen = strconv.FormatInt(seen, 10)
+	}
+	s.repo.at("ref")
+	if err := put(f); err != nil {
+		return err
+	}
+	s.repo.at("after ref")
+	if _, err := rescue.all(ctx, *f); err != nil {
+		return errors.Join(err, s.repo.removeRef(f.ID))
+	}
+	return s.Sync(ctx)
+}
+
+// rescuer speaks for the blobs of one snapshot.
+type rescuer struct {
+	session  *Session
+	snapshot string
+	graph    *graph // the snapshot, once it was needed
+	settled  map[int64]bool
+	files    int
+}
+
+// held speaks for the documents that were put under condemned names: before
+// that, not even the snapshot can be read to its end.
+func (c *rescuer) held(ctx context.Context) error {
+	list := c.session.repo.index.heldBy(c.session.id)
+	if len(list) == 0 {
+		return nil
+	}
+	blobs := make([]Blob, len(list))
+	for i, h := range list {
+		blobs[i] = h.blob
+	}
+	runs, err := c.pending()
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if err := c.rescue(ctx, run.number, blobs); err != nil {
+			return err
+		}
+	}
+	for _, h := range list {
+		c.session.repo.index.AddSaved(h.blob)
+		c.session.repo.index.letGo(h)
+	}
+	return nil
+}
+
+// pending lists the removals that may take something from this session.
+func (c *rescuer) pending() ([]gcRun, error) {
+	runs, err := c.session.repo.gcRuns()
+	if err != nil {
+		return nil, err
+	}
+	var pending []gcRun
+	for _, run := range runs {
+		if !c.session.gcDone[run.number] {
+			pending = append(pending, run)
+		}
+	}
+	return pending, nil
+}
+
+// all speaks for everything that the ref leads to, in every removal once. It
+// returns the newest removal that it has seen.
+func (c *rescuer) all(ctx context.Context, f ref) (seen int64, err error) {
+	runs, err := c.pending()
+	if err != nil {
+		return 0, err
+	}
+	for _, run := range runs {
+		if c.settled[run.number] {
+			continue
+		}
+		if c.graph == nil {
+			c.graph = newGraph(c.session.repo)
+			if _, err := c.graph.addRef(ctx, f); err != nil {
+				return 0, err
+			}
+		}
+		blobs := make([]Blob, len(c.graph.nodes))
+		for i, n := range c.graph.nodes {
+			blobs[i] = n.blob
+		}
+		if err := c.rescue(ctx, run.number, blobs); err != nil {
+			return 0, err
+		}
+		c.settled[run.number] = true
+	}
+	return max(highestGC(runs), c.session.gcSeen), nil
+}
+
+// rescue keeps a removal from taking blobs: either it sees what is asked for
+// here, or it has begun, and what it took is put back when it is over.
+func (c *rescuer) rescue(ctx context.Context, number int64, blobs []Blob) error {
+	r := c.session.repo
+	condemned, err := r.condemned(ctx, number)
+	if err != nil {
+		return err
+	}
+	var wanted []Blob
+	for _, b := range blobs {
+		if condemned.Has(b.Digest) {
+			wanted = append(wanted, b)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	r.at("rescue")
+	c.files++
+	name := fmt.Sprintf("%s-%d", c.session.id, c.files)
+	if err := writeDigests(r.gcPath(number, rescueDir, name), uint64(number), wanted); err != nil {
+		return fmt.Errorf("ask removal %d to spare blobs: %w", number, err)
+	}
+	r.at("rescued")
+	_, sweeping, err := r.gcTime(number, sweepingFile)
+	if err != nil {
+		return err
+	}
+	if !sweeping {
+		return c.check(wanted)
+	}
+	release, err := r.waitForSweep(ctx, number)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.check(wanted)
+}
+
+// waitForSweep returns when a removal is done, or when nobody is at work at it:
+// then with the lock that keeps others from it.
+func (r *Repository) waitForSweep(ctx context.Context, number int64) (release func(), err error) {
+	for {
+		_, done, err := r.gcTime(number, doneFile)
+		if err != nil || done {
+			return func() {}, err
+		}
+		lock, err := r.tryGCLock()
+		if err == nil {
+			return lock.Release, nil
+		}
+		if locked := (*LockedError)(nil); !errors.As(err, &locked) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(rescuePoll):
+		}
+	}
+}
+
+// check puts back what is missing and makes all known again.
+func (c *rescuer) check(wanted []Blob) error {
+	r := c.session.repo
+	if err := r.index.Refresh(); err != nil {
+		return err
+	}
+	lost := &RemovedError{Snapshot: c.snapshot}
+	for _, b := range wanted {
+		size, there := r.HasFile(b.Digest)
+		there = there && size == b.Stored
+		if !there {
+			var err error
+			if there, err = c.session.putBack(b.Digest); err != nil {
+				return fmt.Errorf("put blob %s back: %w", b.Digest, err)
+			}
+		}
+		switch {
+		case !there:
+			lost.Blobs, lost.First = lost.Blobs+1, b.Digest
+		case !r.index.indexed(b):
+			r.index.AddSaved(b)
+		}
+	}
+	if lost.Blobs > 0 {
+		return lost
+	}
+	return nil
+}

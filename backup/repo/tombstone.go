@@ -1,0 +1,151 @@
+package repo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"davit/engine/hostfs"
+)
+
+// tombstone is the content of davit/tombstones/<snapshot id>.json: a snapshot
+// that was forgotten, with the ref that would bring it back.
+type tombstone struct {
+	Version int       `json:"version"`
+	ID      string    `json:"id"`
+	Time    time.Time `json:"time"` // when it was forgotten
+	Host    string    `json:"host"` // who did it
+	Ref     ref       `json:"ref"`
+}
+
+// Forgotten is a snapshot that was forgotten.
+type Forgotten struct {
+	ID      string    `json:"id"`
+	Time    time.Time `json:"time"` // of the snapshot
+	Host    string    `json:"host"`
+	Job     string    `json:"job,omitempty"`
+	Removed time.Time `json:"forgotten"`
+	By      string    `json:"by"` // host
+}
+
+// tombstones reads all tombstones. What does not decode is a problem and no
+// error.
+func (r *Repository) tombstones() (good []tombstone, bad []SnapshotProblem, err error) {
+	entries, err := os.ReadDir(r.path(tombDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil // a repository in which nothing was ever forgotten
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("list tombstones: %w", err)
+	}
+	for _, entry := range entries {
+		id, ok := strings.CutSuffix(entry.Name(), refSuffix)
+		if !ok || !isSnapshotID(id) {
+			continue
+		}
+		t, err := r.readTombstone(id)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			bad = append(bad, SnapshotProblem{ID: id, Err: err})
+		default:
+			good = append(good, t)
+		}
+	}
+	return good, bad, nil
+}
+
+func (r *Repository) readTombstone(id string) (tombstone, error) {
+	data, err := readSmallFile(r.path(tombDir, id+refSuffix))
+	if err != nil {
+		return tombstone{}, err
+	}
+	var t struct {
+		tombstone
+		Ref json.RawMessage `json:"ref"`
+	}
+	if err := json.Unmarshal(data, &t); err != nil {
+		return tombstone{}, fmt.Errorf("decode tombstone: %w", err)
+	}
+	if t.ID != id || t.Version != refVersion {
+		return tombstone{}, fmt.Errorf("decode tombstone: version %d of snapshot %q", t.Version, t.ID)
+	}
+	t.tombstone.Ref, err = decodeRef(id, t.Ref)
+	return t.tombstone, err
+}
+
+func (r *Repository) putTombstone(f ref) error {
+	if err := os.Mkdir(r.path(tombDir), dirPerm); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := hostfs.SyncDir(r.path(davitDir)); err != nil {
+		return err
+	}
+	data, err := json.Marshal(tombstone{Version: refVersion, ID: f.ID, Time: r.opt.Now().UTC().Round(0), Host: r.opt.Host, Ref: f})
+	if err != nil {
+		return err
+	}
+	return hostfs.WriteFile(r.path(tombDir, f.ID+refSuffix), append(data, '\n'), filePerm)
+}
+
+func (r *Repository) removeTombstone(id string) error {
+	if err := os.Remove(r.path(tombDir, id+refSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return hostfs.SyncDir(r.path(tombDir))
+}
+
+// Forgotten lists what Undelete may bring back, the last forgotten first. A
+// snapshot whose data is gone is left out.
+func (r *Repository) Forgotten() ([]Forgotten, error) {
+	stones, _, err := r.tombstones()
+	if err != nil {
+		return nil, err
+	}
+	var list []Forgotten
+	for _, t := range stones {
+		if d, err := ParseDigest(t.Ref.Digest); err != nil || !r.isThere(d) {
+			continue
+		}
+		list = append(list, Forgotten{ID: t.ID, Time: t.Ref.Time, Host: t.Ref.Host, Job: t.Ref.Job, Removed: t.Time, By: t.Host})
+	}
+	slices.SortStableFunc(list, func(a, b Forgotten) int { return b.Removed.Compare(a.Removed) })
+	return list, nil
+}
+
+func (r *Repository) isThere(d Digest) bool {
+	_, ok := r.HasFile(d)
+	return ok
+}
+
+// dropOldTombstones removes those that bring nothing back for a month. Each
+// host's highest sequence number stays: it must not come again.
+func (r *Repository) dropOldTombstones(now time.Time) error {
+	stones, _, err := r.tombstones()
+	if err != nil {
+		return err
+	}
+	highest := make(map[string]int64)
+	for _, t := range stones {
+		highest[t.Ref.Host] = max(highest[t.Ref.Host], t.Ref.Sequence)
+	}
+	for _, t := range stones {
+		info, err := os.Lstat(r.path(tombDir, t.ID+refSuffix))
+		if err != nil {
+			return err
+		}
+		d, err := ParseDigest(t.Ref.Digest)
+		if err != nil || r.isThere(d) || t.Ref.Sequence == highest[t.Ref.Host] || now.Sub(info.ModTime()) < gcKept {
+			continue
+		}
+		if err := r.removeTombstone(t.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
