@@ -34,7 +34,7 @@ type containerBroom struct {
 }
 
 func (b *containerBroom) choose(ctx context.Context) ([]prunable, error) {
-	all, err := b.Client().ContainerList(ctx, container.ListOptions{All: true, Size: true})
+	all, err := b.engine().ContainerList(ctx, container.ListOptions{All: true, Size: true})
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (b *containerBroom) remove(ctx context.Context, chosen []prunable) (string,
 	freed := int64(0)
 	for _, p := range chosen {
 		// Without force the engine refuses a container that runs by now.
-		if err := b.Client().ContainerRemove(ctx, p.id, container.RemoveOptions{}); err != nil {
+		if err := b.engine().ContainerRemove(ctx, p.id, container.RemoveOptions{}); err != nil {
 			b.kept(p, err)
 			continue
 		}
@@ -88,7 +88,7 @@ func headed(heading, lines string) string {
 
 // staying returns the containers that a prune leaves: all of them, or those that the broom before would leave.
 func (s *session) staying(ctx context.Context, going *containerBroom) ([]container.Summary, error) {
-	all, err := s.Client().ContainerList(ctx, container.ListOptions{All: true})
+	all, err := s.engine().ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil || going == nil {
 		return all, err
 	}

@@ -47,7 +47,7 @@ type imageBroom struct {
 }
 
 func (b *imageBroom) choose(ctx context.Context) ([]prunable, error) {
-	all, err := b.Client().ImageList(ctx, image.ListOptions{})
+	all, err := b.engine().ImageList(ctx, image.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (b *imageBroom) sizes(ctx context.Context) map[string]int64 {
 }
 
 func (b *imageBroom) usage(ctx context.Context) (types.DiskUsage, error) {
-	return b.Client().DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.ImageObject}})
+	return b.engine().DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.ImageObject}})
 }
 
 // remove says as freed what the store got smaller by: several images may share what goes.
@@ -141,7 +141,7 @@ func (b *imageBroom) removeOne(ctx context.Context, p prunable) []image.DeleteRe
 		return nil
 	}
 	if len(p.refs) == 0 {
-		gone, err := b.Client().ImageRemove(ctx, p.id, image.RemoveOptions{PruneChildren: true})
+		gone, err := b.engine().ImageRemove(ctx, p.id, image.RemoveOptions{PruneChildren: true})
 		if err != nil {
 			b.kept(p, err)
 		}
@@ -164,14 +164,14 @@ func (b *imageBroom) removeOne(ctx context.Context, p prunable) []image.DeleteRe
 
 // untag takes a name from an image, after a look whether it is still that image's.
 func (b *imageBroom) untag(ctx context.Context, id, ref string) ([]image.DeleteResponse, error) {
-	found, err := b.Client().ImageInspect(ctx, ref)
+	found, err := b.engine().ImageInspect(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	if found.ID != id {
 		return nil, errChanged
 	}
-	return b.Client().ImageRemove(ctx, ref, image.RemoveOptions{PruneChildren: true})
+	return b.engine().ImageRemove(ctx, ref, image.RemoveOptions{PruneChildren: true})
 }
 
 func deleted(gone []image.DeleteResponse) bool {

@@ -33,7 +33,7 @@ type networkBroom struct {
 }
 
 func (b *networkBroom) choose(ctx context.Context) ([]prunable, error) {
-	all, err := b.Client().NetworkList(ctx, network.ListOptions{})
+	all, err := b.engine().NetworkList(ctx, network.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (b *networkBroom) choose(ctx context.Context) ([]prunable, error) {
 			!b.filter.takes(n.Created, n.Labels) {
 			continue
 		}
-		inspected, err := b.Client().NetworkInspect(ctx, n.ID, network.InspectOptions{})
+		inspected, err := b.engine().NetworkInspect(ctx, n.ID, network.InspectOptions{})
 		if err == nil && len(inspected.Containers) == 0 {
 			chosen = append(chosen, prunable{kind: "network", id: n.ID, name: n.Name})
 		}
@@ -55,11 +55,11 @@ func (b *networkBroom) remove(ctx context.Context, chosen []prunable) (string, i
 	var said strings.Builder
 	for _, p := range chosen {
 		// The engine refuses a network that is used by now.
-		if err := b.Client().NetworkRemove(ctx, p.id); err != nil {
+		if err := b.engine().NetworkRemove(ctx, p.id); err != nil {
 			b.kept(p, err)
 			continue
 		}
-		said.WriteString(p.name + "\n")
+		said.WriteString(b.shown(p.name) + "\n")
 	}
 	return headed("Deleted Networks:\n", said.String()), 0
 }

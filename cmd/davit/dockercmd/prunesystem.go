@@ -92,7 +92,7 @@ type cacheBroom struct {
 }
 
 func (b *cacheBroom) choose(ctx context.Context) ([]prunable, error) {
-	usage, err := b.Client().DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.BuildCacheObject}})
+	usage, err := b.engine().DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.BuildCacheObject}})
 	if err != nil {
 		return nil, nil // this is for the eye only; the engine is asked again when it is to go
 	}
@@ -106,7 +106,7 @@ func (b *cacheBroom) choose(ctx context.Context) ([]prunable, error) {
 }
 
 func (b *cacheBroom) remove(ctx context.Context, _ []prunable) (string, int64) {
-	report, err := b.Client().BuildCachePrune(ctx, build.CachePruneOptions{All: b.all, Filters: b.args})
+	report, err := b.engine().BuildCachePrune(ctx, build.CachePruneOptions{All: b.all, Filters: b.args})
 	if err != nil {
 		b.kept(prunable{kind: "build", name: "cache"}, err)
 		return "", 0

@@ -61,7 +61,7 @@ type volumeBroom struct {
 }
 
 func (b *volumeBroom) choose(ctx context.Context) ([]prunable, error) {
-	all, err := b.Client().VolumeList(ctx, volume.ListOptions{})
+	all, err := b.engine().VolumeList(ctx, volume.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (b *volumeBroom) takes(v volume.Volume) bool {
 // second request at the same time.
 func (b *volumeBroom) sizes(ctx context.Context) map[string]int64 {
 	sizes := map[string]int64{}
-	usage, err := b.Client().DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+	usage, err := b.engine().DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
 	if err != nil {
 		return sizes
 	}
@@ -127,14 +127,14 @@ func (b *volumeBroom) remove(ctx context.Context, chosen []prunable) (string, in
 
 // removeOne removes a volume if it is still the one that was chosen. The engine refuses one that is used by now.
 func (b *volumeBroom) removeOne(ctx context.Context, p prunable) error {
-	v, err := b.Client().VolumeInspect(ctx, p.id)
+	v, err := b.engine().VolumeInspect(ctx, p.id)
 	if err != nil {
 		return err
 	}
 	if v.CreatedAt != p.made || !b.takes(v) {
 		return errChanged
 	}
-	return b.Client().VolumeRemove(ctx, p.id, false)
+	return b.engine().VolumeRemove(ctx, p.id, false)
 }
 
 // imagesInUse returns the ids of the images that containers were made from.

@@ -39,15 +39,26 @@ func (s *session) Out() *streams.Out {
 	return s.DockerCli.Out()
 }
 
-// Client returns the connection to the engine.
+// Client returns the connection to the engine for the library's commands.
 func (s *session) Client() client.APIClient {
 	if s.api == nil {
-		s.api = &engineAPI{APIClient: s.DockerCli.Client()}
+		s.api = &engineAPI{APIClient: s.engine()}
 		if s.guarded != nil && s.screen != passing {
 			s.api = &visibleAPI{APIClient: s.api, visible: s.program.Visible}
 		}
 	}
 	return s.api
+}
+
+// engine returns the connection whose answers are as the engine gave them, for commands that decide by them.
+func (s *session) engine() client.APIClient { return s.DockerCli.Client() }
+
+// shown returns a name as it may be printed.
+func (s *session) shown(name string) string {
+	if s.guarded == nil {
+		return name
+	}
+	return s.program.Visible(name)
 }
 
 func isTerminal(w io.Writer) bool {

@@ -74,6 +74,11 @@ func (v *visibleAPI) VolumeList(ctx context.Context, o volume.ListOptions) (volu
 	return shown(v, answer, err)
 }
 
+func (v *visibleAPI) VolumeInspect(ctx context.Context, name string) (volume.Volume, error) {
+	answer, err := v.APIClient.VolumeInspect(ctx, name)
+	return shown(v, answer, err)
+}
+
 func (v *visibleAPI) VolumeInspectWithRaw(ctx context.Context, name string) (volume.Volume, []byte, error) {
 	answer, raw, err := v.APIClient.VolumeInspectWithRaw(ctx, name)
 	answer, err = shown(v, answer, err)
@@ -82,6 +87,11 @@ func (v *visibleAPI) VolumeInspectWithRaw(ctx context.Context, name string) (vol
 
 func (v *visibleAPI) NetworkList(ctx context.Context, o network.ListOptions) ([]network.Summary, error) {
 	answer, err := v.APIClient.NetworkList(ctx, o)
+	return shown(v, answer, err)
+}
+
+func (v *visibleAPI) NetworkInspect(ctx context.Context, id string, o network.InspectOptions) (network.Inspect, error) {
+	answer, err := v.APIClient.NetworkInspect(ctx, id, o)
 	return shown(v, answer, err)
 }
 
