@@ -47,10 +47,13 @@ func (h *host) app() *cli.App {
 		ErrWriter:                 h.err,
 		Commands: []*cli.Command{
 			h.backupCommand(),
+			h.engineCommand(),
 			h.diskscanCommand(),
+			h.pruneCommand(),
 			h.recoverCommand(),
 			h.guardCommand(),
 			h.versionCommand(),
+			h.completionCommand(),
 		},
 	}
 	finish(app.Commands)

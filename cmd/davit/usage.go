@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"davit/cmd/davit/dockercmd"
 	"davit/engine/guard"
 
 	"github.com/urfave/cli/v2"
@@ -51,7 +52,7 @@ func (inv *invocation) docker() bool { return len(inv.path) == 0 || isDocker(inv
 // isDocker reports whether the first word of a command line stands for what docker does with it.
 func isDocker(first string) bool {
 	switch first {
-	case "backup", "diskscan", "recover", guard.Subcommand:
+	case "backup", "engine", "diskscan", "prune", "recover", guard.Subcommand:
 		return false
 	}
 	return true
@@ -69,6 +70,11 @@ func (inv *invocation) unknownCommand(word string) error {
 	for _, c := range inv.commands() {
 		if !c.Hidden {
 			names = append(names, c.Names()...)
+		}
+	}
+	if len(inv.path) == 0 {
+		for _, g := range dockercmd.Groups() {
+			names = append(names, g.Words...)
 		}
 	}
 	hint := ""

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+
+	"davit/engine"
+	"davit/prune"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (h *host) pruneApplyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "apply",
+		Usage:     "Remove what a plan says",
+		UsageText: "davit prune apply [PLAN] [--yes] [flags]",
+		Description: paragraph("Without PLAN a plan is made, shown and asked about. Each object is looked at again just before its "+
+			"removal; one that changed, or is in use by then, is skipped. What a rule archives first is archived and "+
+			"verified before anything of it goes. The run is recorded: davit prune undo brings things back.") +
+			examples(
+				"davit prune apply",
+				"davit prune apply prune.plan --yes",
+				"davit prune apply --preset pressure --target 25% --archive /mnt/other/prune --yes",
+			) + exitCodes(exitDone, exitUsage, exitPartial, exitNoRepository, exitLocked, exitUnreachable, exitInterrupted),
+		Flags: append(pruneFlags(),
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "the same as plan"},
+			yesFlag(),
+			progressFlag(),
+			jsonFlag(),
+		),
+		Action: h.pruneApply,
+	}
+}
+
+func (h *host) pruneApply(c *cli.Context) error {
+	args, err := arguments(c, 0, "PLAN")
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 && c.Bool("dry-run") {
+		return h.planOnly(c)
+	}
+	if err := checkProgress(c); err != nil {
+		return err
+	}
+	plan, err := h.planFrom(c, args)
+	if err != nil {
+		return err
+	}
+	eng, err := h.connect(c)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = eng.Close() }()
+	if plan == nil {
+		if plan, err = h.makePlan(c, eng); err != nil {
+			return err
+		}
+	}
+	if !c.Bool("json") || c.Bool("dry-run") {
+		if err := writePrunePlan(h.planWriter(c), plan, false); err != nil {
+			return err
+		}
+	}
+	if len(plan.Removed) == 0 || c.Bool("dry-run") {
+		return nil
+	}
+	question := fmt.Sprintf("Remove these %d objects?", len(plan.Removed))
+	if err := h.confirm(c, question); err != nil {
+		return err
+	}
+	return h.applyPlan(c, eng, plan)
+}
+
+// planWriter keeps the answer apart from what leads to it.
+func (h *host) planWriter(c *cli.Context) io.Writer {
+	if c.Bool("json") || !c.Bool("dry-run") {
+		return h.err
+	}
+	return h.out
+}
+
+// planFrom reads the plan that is named, or checks what one is to be made from.
+func (h *host) planFrom(c *cli.Context, args []string) (*prune.Plan, error) {
+	if len(args) == 1 {
+		for _, name := range []string{"policy", "preset", "target", "archive", "pullable", "exact"} {
+			if c.IsSet(name) {
+				return nil, misuse(c, "PLAN and --"+name+" exclude each other", "the plan says it already")
+			}
+		}
+		return prune.ReadPlan(args[0])
+	}
+	if _, err := prunePolicy(c); err != nil {
+		return nil, err
+	}
+	_, err := pruneOptions(c)
+	return nil, err
+}
+
+func (h *host) applyPlan(c *cli.Context, eng *engine.Engine, plan *prune.Plan) error {
+	env, closeArchive, err := h.pruneEnv(c, eng, plan.Options.Archive)
+	if err != nil {
+		return err
+	}
+	defer closeArchive()
+	p := h.startProgress(c, "prune")
+	defer p.close()
+	env.Progress = func(done, of int, what string) { p.Item(what) }
+	record, err := prune.Apply(c.Context, env, plan)
+	p.close()
+	if record == nil {
+		return err
+	}
+	if c.Bool("json") {
+		return errors.Join(err, writeJSON(h.out, withoutSecrets(*record)))
+	}
+	return errors.Join(err, writePruneRecord(h.out, record))
+}
+
+// pruneEnv is what package prune needs of this process; with an archive when one is named.
+func (h *host) pruneEnv(c *cli.Context, eng *engine.Engine, archive string) (*prune.Env, func(), error) {
+	name, err := h.hostname()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read host name: %w", err)
+	}
+	env := &prune.Env{Engine: eng, StateDir: global(c, "state-dir"), Host: name, Now: h.now, Rand: rand.Reader}
+	if archive == "" {
+		return env, func() {}, nil
+	}
+	store, err := h.pruneArchive(c, eng, archive)
+	if err != nil {
+		return nil, nil, err
+	}
+	env.Archiver = store
+	return env, func() { _ = store.Close() }, nil // nothing is written by closing
+}
+
+// writePruneRecord says what a run did: what did not go, and the bytes.
+func writePruneRecord(w io.Writer, r *prune.Record) error {
+	text := &textWriter{w: w}
+	for _, d := range r.Deeds {
+		switch d.Outcome {
+		case prune.Skipped:
+			text.linef("skipped %s %s: %s", d.Object.Kind, objectName(d.Object), d.Reason)
+		case prune.Failed:
+			text.linef("failed %s %s: %s", d.Object.Kind, objectName(d.Object), d.Reason)
+		}
+	}
+	measured := "not measured: the engine's disk cannot be seen from here"
+	if r.Seen {
+		measured = fmt.Sprintf("free space changed by %s", size(r.Measured))
+	}
+	text.linef("run %s: %d removed, %s by the plan, %s", r.ID, r.Count(prune.Removed), size(r.Freed), measured)
+	if r.Count(prune.Removed) > 0 {
+		text.linef("davit prune undo %s brings back what can be", r.ID)
+	}
+	return text.err
+}

@@ -1,0 +1,293 @@
+package prune
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+
+	"davit/engine"
+)
+
+// namespace is where an engine keeps its things in containerd.
+const namespace = "moby"
+
+// maxManifest bounds a manifest or config that is read.
+const maxManifest = 8 << 20
+
+// contentStore reads the layers of a containerd image store: each is there twice, as the blob that was pulled and as
+// the snapshot that it was unpacked to.
+type contentStore struct {
+	facts    *Facts
+	root     string
+	byImage  map[string][]string
+	leases   map[string][]string // lease -> units
+	snaps    map[string]snapshot // by the engine's key
+	snapRoot string
+	uppers   map[string]string
+}
+
+func (r *reading) readContainerd(ctx context.Context) layers {
+	s := &contentStore{
+		facts: r.facts, root: r.info.ContainerdRoot, byImage: map[string][]string{}, leases: map[string][]string{},
+		snaps: map[string]snapshot{}, uppers: map[string]string{},
+	}
+	s.snapRoot = filepath.Join(s.root, "io.containerd.snapshotter.v1."+r.info.Driver)
+	if err := s.readSnapshots(); err != nil {
+		r.note("unpacked layers are not counted: %v", err)
+	}
+	if err := s.readMeta(); err != nil {
+		r.note("other users of layers are not known: %v", err)
+	}
+	for _, img := range r.images {
+		s.readImage(img)
+	}
+	if r.options.Exact {
+		s.measure(ctx)
+	}
+	for _, c := range r.containers {
+		if snap, ok := s.snaps[c.ID]; ok {
+			s.uppers[c.ID] = filepath.Join(s.snapRoot, "snapshots", snap.folder, "fs")
+		}
+	}
+	s.pinLeases(r)
+	return s
+}
+
+// readImage notes the blobs and snapshots that an image holds.
+func (s *contentStore) readImage(img engine.Image) {
+	var units []string
+	s.walk(img.ID, &units, 0)
+	slices.Sort(units)
+	s.byImage[img.ID] = slices.Compact(units)
+}
+
+// walk follows a manifest or index to everything below it that is on this host.
+func (s *contentStore) walk(digest string, units *[]string, depth int) {
+	size, ok := s.blob(digest)
+	if !ok || depth > 8 {
+		return
+	}
+	*units = append(*units, s.unit("blob:"+digest, size))
+	data, err := os.ReadFile(s.path(digest))
+	if err != nil || len(data) > maxManifest {
+		return
+	}
+	var doc struct {
+		Manifests []ocispec.Descriptor
+		Config    *ocispec.Descriptor
+		Layers    []ocispec.Descriptor
+	}
+	if json.Unmarshal(data, &doc) != nil {
+		return
+	}
+	for _, m := range doc.Manifests {
+		s.walk(m.Digest.String(), units, depth+1)
+	}
+	for _, l := range doc.Layers {
+		if size, ok := s.blob(l.Digest.String()); ok {
+			*units = append(*units, s.unit("blob:"+l.Digest.String(), size))
+		}
+	}
+	if doc.Config != nil {
+		s.config(doc.Config.Digest.String(), units)
+	}
+}
+
+// config adds a config and the snapshots of the layers it names.
+func (s *contentStore) config(digest string, units *[]string) {
+	size, ok := s.blob(digest)
+	if !ok {
+		return
+	}
+	*units = append(*units, s.unit("blob:"+digest, size))
+	data, err := os.ReadFile(s.path(digest))
+	var config struct {
+		RootFS struct {
+			DiffIDs []string `json:"diff_ids"`
+		} `json:"rootfs"`
+	}
+	if err != nil || json.Unmarshal(data, &config) != nil {
+		return
+	}
+	for _, id := range chain(config.RootFS.DiffIDs) {
+		*units = append(*units, s.closure(id)...)
+	}
+}
+
+// closure is a snapshot with all below it.
+func (s *contentStore) closure(key string) []string {
+	var units []string
+	for range 1000 { // more than any stack of layers
+		snap, ok := s.snaps[key]
+		if !ok {
+			break
+		}
+		units = append(units, s.unit("layer:"+key, snap.bytes))
+		key = snap.parent
+	}
+	return units
+}
+
+func (s *contentStore) unit(name string, bytes int64) string {
+	if _, known := s.facts.Units[name]; !known {
+		s.facts.Units[name] = bytes
+	}
+	return name
+}
+
+func (s *contentStore) path(digest string) string {
+	algorithm, hex, _ := strings.Cut(digest, ":")
+	return filepath.Join(s.root, "io.containerd.content.v1.content", "blobs", filepath.Base(algorithm), filepath.Base(hex))
+}
+
+// blob is what a blob takes on the disk.
+func (s *contentStore) blob(digest string) (int64, bool) {
+	var st unix.Stat_t
+	if !strings.Contains(digest, ":") || unix.Stat(s.path(digest), &st) != nil {
+		return 0, false
+	}
+	return st.Blocks * 512, true
+}
+
+func (s *contentStore) image(i engine.Image) []string { return slices.Clone(s.byImage[i.ID]) }
+
+func (s *contentStore) container(c engine.Container) []string {
+	snap, ok := s.snaps[c.ID]
+	if !ok {
+		return nil
+	}
+	return s.closure(snap.parent)
+}
+
+// cache is what the lease of a record holds.
+func (s *contentStore) cache(c engine.CacheRecord) []string {
+	if units, ok := s.leases[c.ID]; ok {
+		return slices.Clone(units)
+	}
+	return plainCache(s.facts, c)
+}
+
+func (s *contentStore) upperDir(container string) string { return s.uppers[container] }
+
+// arrived is when the image's blob was written.
+func (s *contentStore) arrived(i engine.Image) time.Time {
+	st, err := os.Stat(s.path(i.ID))
+	if err != nil {
+		return time.Time{}
+	}
+	return st.ModTime().UTC()
+}
+
+// pinLeases says of units that a lease of nobody we know holds that they stay: a pull or a build under way.
+func (s *contentStore) pinLeases(r *reading) {
+	known := map[string]bool{}
+	for _, c := range r.containers {
+		known[c.ID] = true
+	}
+	for _, c := range r.cache {
+		known[c.ID] = true
+	}
+	for lease, units := range s.leases {
+		for _, u := range units {
+			if !known[lease] {
+				s.facts.Foreign[u] = "lease " + lease
+			}
+		}
+	}
+}
+
+var errNoBucket = errors.New("its database has no such bucket")
+
+// readSnapshots reads the snapshotter's own book.
+func (s *contentStore) readSnapshots() error {
+	return readBolt(filepath.Join(s.snapRoot, "metadata.db"), func(b bucket) error {
+		list, ok := b.at("v1", "snapshots")
+		if !ok {
+			return fmt.Errorf("read snapshots: %w", errNoBucket)
+		}
+		return list.each(func(key string, snap bucket) error {
+			// moby/12/sha256:…
+			parts := strings.SplitN(key, "/", 3)
+			if len(parts) != 3 || parts[0] != namespace {
+				return nil
+			}
+			parent := snap.text("parent")
+			if p := strings.SplitN(parent, "/", 3); len(p) == 3 {
+				parent = p[2]
+			}
+			s.snaps[parts[2]] = snapshot{fmt.Sprint(snap.number("id")), parent, int64(snap.number("size"))}
+			return nil
+		})
+	})
+}
+
+// snapshot is one unpacked layer.
+type snapshot struct {
+	folder, parent string
+	bytes          int64
+}
+
+// readMeta finds who else holds what: leases, and the other namespaces of a containerd that serves several.
+func (s *contentStore) readMeta() error {
+	file := filepath.Join(s.root, "io.containerd.metadata.v1.bolt", "meta.db")
+	return readBolt(file, func(b bucket) error {
+		all, ok := b.at("v1")
+		if !ok {
+			return fmt.Errorf("read namespaces: %w", errNoBucket)
+		}
+		return all.each(func(ns string, b bucket) error {
+			if ns != namespace {
+				blobs, _ := b.at("content", "blob")
+				return blobs.each(func(digest string, _ bucket) error {
+					s.facts.Foreign["blob:"+digest] = "containerd namespace " + ns
+					return nil
+				})
+			}
+			leases, _ := b.at("leases")
+			return leases.each(func(lease string, b bucket) error {
+				s.leases[lease] = s.leased(b)
+				return nil
+			})
+		})
+	})
+}
+
+func (s *contentStore) leased(b bucket) []string {
+	units := []string{}
+	content, _ := b.at("content")
+	for _, digest := range content.keys() {
+		if size, ok := s.blob(digest); ok {
+			units = append(units, s.unit("blob:"+digest, size))
+		}
+	}
+	snapshots, _ := b.at("snapshots")
+	_ = snapshots.each(func(_ string, b bucket) error { // never fails
+		for _, key := range b.keys() {
+			units = append(units, s.closure(key)...)
+		}
+		return nil
+	})
+	slices.Sort(units)
+	return slices.Compact(units)
+}
+
+// measure walks the folders of snapshots.
+func (s *contentStore) measure(ctx context.Context) {
+	for key, snap := range s.snaps {
+		if _, used := s.facts.Units["layer:"+key]; !used {
+			continue
+		}
+		if n, err := diskUsage(ctx, filepath.Join(s.snapRoot, "snapshots", snap.folder)); err == nil {
+			s.facts.Units["layer:"+key] = n
+		}
+	}
+}

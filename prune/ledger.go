@@ -1,0 +1,108 @@
+package prune
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"davit/engine/hostfs"
+)
+
+// Ledger remembers when objects of an engine were first seen and last used: what the engine itself forgets with the
+// container that used them. It is kept in davit's state, and only maintenance commands write it.
+type Ledger struct {
+	Format  int                         `json:"format"`
+	Engines map[string]map[string]Sight `json:"engines"` // by the engine's id, then by "kind id"
+
+	path string
+}
+
+// Sight is what is remembered of one object.
+type Sight struct {
+	First time.Time `json:"first"`
+	Used  time.Time `json:"used,omitzero"`
+	How   string    `json:"how,omitempty"`
+}
+
+const ledgerFormat = 1
+
+// OpenLedger reads the ledger below a folder; there may be none yet.
+func OpenLedger(dir string) (*Ledger, error) {
+	l := &Ledger{Format: ledgerFormat, Engines: map[string]map[string]Sight{}, path: filepath.Join(dir, "used.json")}
+	data, err := os.ReadFile(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, l)
+	}
+	if err == nil && l.Format != ledgerFormat {
+		err = fmt.Errorf("format %d is not known", l.Format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read last-used ledger %s: %w", l.path, err)
+	}
+	if l.Engines == nil {
+		l.Engines = map[string]map[string]Sight{}
+	}
+	return l, nil
+}
+
+// remember puts what the ledger knows into facts: a later use, and an arrival where nobody else knows one.
+func (l *Ledger) remember(f *Facts) {
+	if l == nil {
+		return
+	}
+	for i := range f.Objects {
+		o := &f.Objects[i]
+		s, ok := l.Engines[f.Engine.ID][o.key()]
+		if !ok {
+			continue
+		}
+		if s.Used.After(o.Used) {
+			o.Used, o.UsedFrom = s.Used, s.How
+		}
+		if o.Arrived.IsZero() {
+			o.Arrived, o.ArrivedFrom = s.First, "first seen by davit"
+		}
+	}
+}
+
+// Observe takes what facts show into the ledger, and drops what is gone.
+func (l *Ledger) Observe(f *Facts) {
+	known := l.Engines[f.Engine.ID]
+	now := map[string]Sight{}
+	for i := range f.Objects {
+		o := &f.Objects[i]
+		if o.Kind == Container || o.Kind == Cache {
+			continue // the engine remembers these itself
+		}
+		s, ok := known[o.key()]
+		if !ok {
+			s.First = f.Taken
+		}
+		if o.Used.After(s.Used) {
+			s.Used, s.How = o.Used, o.UsedFrom
+		}
+		now[o.key()] = s
+	}
+	l.Engines[f.Engine.ID] = now
+}
+
+// Save writes the ledger.
+func (l *Ledger) Save() error {
+	data, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("encode last-used ledger: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
+		return fmt.Errorf("create folder of the last-used ledger: %w", err)
+	}
+	return hostfs.WriteFile(l.path, data, 0o600)
+}
+
+func (r Ref) key() string { return string(r.Kind) + " " + r.ID }

@@ -1,0 +1,121 @@
+package prune
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"davit/engine"
+)
+
+// ReadOptions steer Read.
+type ReadOptions struct {
+	Now   func() time.Time
+	Used  *Ledger // what is remembered of earlier uses; nil for nothing
+	Exact bool    // measure layers on the disk instead of believing the engine's books
+}
+
+// Read asks an engine for everything a decision depends on. It changes nothing.
+func Read(ctx context.Context, e Reader, o ReadOptions) (*Facts, error) {
+	r := &reading{engine: e, options: o, facts: &Facts{Taken: o.Now().UTC(), Units: map[string]int64{}, Foreign: map[string]string{}}}
+	if err := r.ask(ctx); err != nil {
+		return nil, err
+	}
+	r.about()
+	r.readLayers(ctx)
+	r.addImages()
+	r.addContainers()
+	r.addVolumes()
+	r.addNetworks()
+	r.addCache()
+	r.pinServices()
+	r.pinMounts()
+	o.Used.remember(r.facts)
+	r.facts.sort()
+	return r.facts, ctx.Err()
+}
+
+// reading is one run of Read.
+type reading struct {
+	engine  Reader
+	options ReadOptions
+	facts   *Facts
+	layers  layers
+
+	info       engine.Info
+	local      bool
+	notLocal   string
+	containers []engine.Container
+	images     []engine.Image
+	volumes    []engine.Volume
+	networks   []engine.Network
+	cache      []engine.CacheRecord
+	services   []engine.ServiceRefs
+	noServices error // the engine is part of a swarm and cannot tell
+}
+
+// ask takes all lists. The engine answers from memory, except for the build cache of engines before 23.
+func (r *reading) ask(ctx context.Context) error {
+	var err error
+	if r.info, err = r.engine.Info(ctx); err != nil {
+		return err
+	}
+	r.local, r.notLocal = r.engine.Local(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { r.containers, err = r.engine.Containers(ctx); return err })
+	g.Go(func() (err error) { r.images, err = r.engine.AllImages(ctx); return err })
+	g.Go(func() (err error) { r.volumes, err = r.engine.Volumes(ctx); return err })
+	g.Go(func() (err error) { r.networks, err = r.engine.Networks(ctx); return err })
+	g.Go(func() (err error) { r.cache, err = r.engine.BuildCache(ctx); return err })
+	if r.info.Swarm {
+		g.Go(func() error { r.services, r.noServices = r.engine.Services(ctx); return nil })
+	}
+	return g.Wait()
+}
+
+// about fills in which engine and disk it is.
+func (r *reading) about() {
+	store := "graphdriver"
+	if r.info.ContainerdStore {
+		store = "containerd"
+	}
+	r.facts.Engine = EngineFacts{
+		ID: r.info.ID, Name: r.info.Name, Endpoint: r.engine.Endpoint(), Version: r.info.Version,
+		Store: store, DataRoot: r.info.DataRoot, Local: r.local,
+	}
+	if !r.local {
+		r.note("bytes are estimates, as the engine tells them: its disk cannot be seen from here: %s", r.notLocal)
+		return
+	}
+	path := r.info.DataRoot
+	if r.info.ContainerdStore && r.info.ContainerdRoot != "" {
+		path = r.info.ContainerdRoot
+	}
+	space, err := ReadSpace(path)
+	if err != nil {
+		r.note("free space of %s is not known: %v", path, err)
+		return
+	}
+	r.facts.Space = space
+}
+
+// ReadSpace says how full the file system of a folder is.
+func ReadSpace(path string) (*Space, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return nil, fmt.Errorf("look for room in %s: %w", path, err)
+	}
+	block := uint64(st.Frsize)
+	return &Space{
+		Path: path, Total: st.Blocks * block, Free: st.Bavail * block, Inodes: st.Files, FreeInodes: st.Ffree,
+	}, nil
+}
+
+func (r *reading) note(format string, a ...any) {
+	r.facts.Notes = append(r.facts.Notes, fmt.Sprintf(format, a...))
+}
+
+func (r *reading) add(o Object) { r.facts.Objects = append(r.facts.Objects, o) }
