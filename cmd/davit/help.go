@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"davit/cmd/davit/dockercmd"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -47,6 +49,11 @@ func (p *page) root(app *cli.App) {
 				}
 			}
 		}
+	}
+	p.line("")
+	p.line("Docker's commands, with docker's flags and answers")
+	for _, g := range dockercmd.Groups() {
+		p.row("  "+strings.ToLower(g.Title), strings.Join(g.Words, " "))
 	}
 	p.flags("Global flags", app.Flags)
 	p.line("")
