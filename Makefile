@@ -86,6 +86,10 @@ freshmachine: ## run .ci/run on a new Debian 12 root that has only go, git, make
 install: build ## install to DESTDIR and PREFIX (/usr/local)
 	install -D -m 0755 davit '$(DESTDIR)$(PREFIX)/bin/davit'
 
+.PHONY: man
+man: build ## write the manual pages to dist/man
+	./davit __man dist/man
+
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(PREFIX)/bin/davit'

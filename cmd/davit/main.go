@@ -21,8 +21,10 @@ func main() {
 // run is main without the exit, so that every deferred call runs.
 func run() int {
 	host := thisHost()
-	if code, ok := host.docker(context.Background(), os.Args[1:]); ok {
-		return code
+	for _, first := range []func(context.Context, []string) (int, bool){host.docker, host.service} {
+		if code, ok := first(context.Background(), os.Args[1:]); ok {
+			return code
+		}
 	}
 	boundMemory()
 	ctx, stop := withSignals(context.Background())
