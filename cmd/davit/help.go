@@ -43,10 +43,8 @@ func (p *page) root(app *cli.App) {
 				continue
 			}
 			p.row("  "+c.Name, c.Usage)
-			for _, s := range c.Subcommands {
-				if !s.Hidden {
-					p.row("    "+s.Name, s.Usage)
-				}
+			if names := subcommands(c); len(names) > 0 {
+				p.row("", strings.Join(names, ", "))
 			}
 		}
 	}
@@ -58,6 +56,17 @@ func (p *page) root(app *cli.App) {
 	p.flags("Global flags", app.Flags)
 	p.line("")
 	p.line("davit COMMAND --help tells more about a command.")
+}
+
+// subcommands are the names of what a group has.
+func subcommands(c *cli.Command) []string {
+	var names []string
+	for _, s := range c.Subcommands {
+		if !s.Hidden {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // categories returns those of the visible commands in the order of the tree.

@@ -22,10 +22,13 @@ type Unit struct {
 	Since       time.Time
 
 	// Of services:
-	MainPID int
-	Result  string     // success, or how it ended: exit-code, signal, timeout, start-limit-hit, …
-	Exec    [][]string // the arguments of each ExecStart line, variables as they are written
-	Notify  bool       // says itself when it is ready
+	MainPID  int
+	Restarts int        // how often the manager has started it again by itself
+	Result   string     // success, or how it ended: exit-code, signal, timeout, start-limit-hit, …
+	Exec     [][]string // the arguments of each ExecStart line, variables as they are written
+	Notify   bool       // says itself when it is ready
+	Env      []string   // "KEY=value"
+	EnvFiles []string   // files with more of them; later ones win
 
 	Listen []string // addresses, of sockets
 }
@@ -59,9 +62,12 @@ func (c *Conn) Unit(ctx context.Context, name string) (Unit, error) {
 		NeedReload:  props.flag("NeedDaemonReload"),
 		TriggeredBy: props.texts("TriggeredBy"),
 		MainPID:     int(props.number("MainPID")),
+		Restarts:    int(props.number("NRestarts")),
 		Result:      props.text("Result"),
 		Exec:        props.exec("ExecStart"),
 		Notify:      props.text("Type") == "notify" || props.text("Type") == "notify-reload",
+		Env:         props.texts("Environment"),
+		EnvFiles:    props.firsts("EnvironmentFiles"),
 		Listen:      props.listen(),
 	}
 	u.Since = props.since(u.Active)
@@ -120,6 +126,21 @@ func (p properties) exec(name string) [][]string {
 		}
 		if args, ok := c[1].([]string); ok {
 			all = append(all, args)
+		}
+	}
+	return all
+}
+
+// firsts reads the first text of each item of a list.
+func (p properties) firsts(name string) []string {
+	items, _ := p[name].([][]any)
+	var all []string
+	for _, i := range items {
+		if len(i) == 0 {
+			continue
+		}
+		if s, ok := i[0].(string); ok {
+			all = append(all, s)
 		}
 	}
 	return all
