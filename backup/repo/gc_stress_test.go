@@ -155,7 +155,7 @@ func TestBackupsWhileGCSweeps(t *testing.T) {
 	dir := fastDir(t)
 	r := initAt(t, dir, Options{Host: "nas"})
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
-	rounds := 24
+	rounds := 12
 	if testing.Short() {
 		rounds = 4
 	}

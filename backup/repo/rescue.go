@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// stepWait is the step of a session that waits for a removal to end.
+const stepWait = "wait for done"
+
 const (
 	rescuePoll = 20 * time.Millisecond
 	maxSession = gcKept - 2*24*time.Hour
@@ -203,6 +206,7 @@ func (c *rescuer) rescue(ctx context.Context, number int64, blobs []Blob) error 
 // then with the lock that keeps others from it.
 func (r *Repository) waitForSweep(ctx context.Context, number int64) (release func(), err error) {
 	for {
+		r.at(stepWait)
 		_, done, err := r.gcTime(number, doneFile)
 		if err != nil || done {
 			return func() {}, err
