@@ -1,0 +1,64 @@
+package backup
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"davit/backup/chunk"
+	"davit/backup/repo"
+	"davit/engine/enginetest"
+	"davit/engine/hostfs"
+)
+
+// The repository that the first release wrote is restored by every later one, byte for byte and
+// with all metadata. scripts/goldentree.sh tells what is in it.
+func TestGoldenRepository(t *testing.T) {
+	enginetest.NeedRoot(t)
+	dir := filepath.Join(t.TempDir(), "repo")
+	if err := os.CopyFS(dir, os.DirFS("../testdata/repository-v1")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := repo.Open(dir, repo.Options{Now: time.Now, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	snapshots, err := r.Snapshots(t.Context())
+	if err != nil || len(snapshots) != 1 || len(snapshots[0].Items) != 1 {
+		t.Fatalf("%+v, %v", snapshots, err)
+	}
+	dst := t.TempDir()
+	root, err := hostfs.OpenRoot(dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	result, err := chunk.Restore(t.Context(), r, snapshots[0].Items[0].Desc, root, chunk.RestoreOptions{})
+	if err != nil || len(result.Problems) > 0 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	got, err := enginetest.DescribeTree(dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range goldenTree(t).Diff(got) {
+		t.Error(line)
+	}
+}
+
+// goldenTree is the tree that the golden repository was made from, made again.
+func goldenTree(t *testing.T) enginetest.Tree {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "golden")
+	if out, err := exec.Command("../scripts/goldentree.sh", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	tree, err := enginetest.DescribeTree(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
