@@ -38,8 +38,8 @@ type containerdMeta struct {
 	needs    map[node][]node
 	backend  map[node]string // the snapshotter's own key of a snapshot
 	leases   map[string][]node
-	ids      map[string]map[string]string // snapshotter -> its key -> folder
-	external map[string]bool              // digests that labels say came from a registry
+	external map[string]bool // digests that labels say came from a registry
+	parents  map[string]bool // digests of images that others were built on, step by step
 }
 
 // mapContainerd says who owns what in a containerd root. The facts get the images.
@@ -89,7 +89,7 @@ func (r *storeReader) namespaces() (names []string) {
 func (r *storeReader) containerdMeta(space string) *containerdMeta {
 	c := &containerdMeta{
 		images: map[string]string{}, needs: map[node][]node{}, backend: map[node]string{}, leases: map[string][]node{},
-		external: map[string]bool{},
+		external: map[string]bool{}, parents: map[string]bool{},
 	}
 	file := r.at(metaDatabase)
 	// A database that cannot be read was told of when the namespaces were read.
@@ -142,6 +142,9 @@ func (c *containerdMeta) read(space *bbolt.Bucket) {
 		if target := b.Bucket([]byte("target")); target != nil {
 			c.images[name] = string(target.Get([]byte("digest")))
 		}
+		if labels := b.Bucket([]byte("labels")); labels != nil {
+			c.parents[string(labels.Get([]byte("org.mobyproject.image.parent")))] = true
+		}
 	})
 	if content := space.Bucket([]byte("content")); content != nil {
 		eachBucket(content.Bucket([]byte("blob")), func(digest string, b *bbolt.Bucket) {
@@ -189,6 +192,23 @@ func (c *containerdMeta) labels(n node, b *bbolt.Bucket) {
 
 // imageFacts lists the images, with all names that have the same target.
 func (c *containerdMeta) imageFacts() []ImageFacts {
+	tags := c.tags()
+	var all []ImageFacts
+	for _, digest := range slices.Sorted(maps.Keys(tags)) {
+		if !c.isStep(digest, tags) {
+			all = append(all, ImageFacts{ID: digest, Tags: tags[digest], Pullable: c.external[digest]})
+		}
+	}
+	return all
+}
+
+// isStep reports whether an image without a name is only a step of a build.
+func (c *containerdMeta) isStep(digest string, tags map[string][]string) bool {
+	return c.parents[digest] && len(tags[digest]) == 0
+}
+
+// tags returns the names of each image, sorted; none for those that have lost theirs.
+func (c *containerdMeta) tags() map[string][]string {
 	tags := map[string][]string{}
 	for name, digest := range c.images {
 		if _, listed := tags[digest]; !listed {
@@ -199,12 +219,10 @@ func (c *containerdMeta) imageFacts() []ImageFacts {
 			tags[digest] = append(tags[digest], reference.FamiliarName(named)+":"+tagged.Tag())
 		}
 	}
-	var all []ImageFacts
-	for _, digest := range slices.Sorted(maps.Keys(tags)) {
-		slices.Sort(tags[digest])
-		all = append(all, ImageFacts{ID: digest, Tags: tags[digest], Pullable: c.external[digest]})
+	for _, t := range tags {
+		slices.Sort(t)
 	}
-	return all
+	return tags
 }
 
 // reach adds everything that from needs to found.
@@ -227,13 +245,8 @@ func (c *containerdMeta) owners(x *index) map[node]Owner {
 	for n := range c.needs {
 		owners[n] = Owner{Kind: UnusedLayer, Name: "waits for containerd's garbage collector", State: unused}
 	}
-	leased := map[node]bool{}
-	for id, held := range c.leases {
-		if !isHexID(id) { // a container's
-			c.reach(held, leased)
-		}
-	}
-	for n := range leased {
+	cached := c.cached()
+	for n := range cached {
 		owners[n] = Owner{Kind: BuildCache, Name: "build cache"}
 	}
 	for n, images := range c.imageUsers() {
@@ -242,6 +255,7 @@ func (c *containerdMeta) owners(x *index) map[node]Owner {
 		} else {
 			owners[n] = x.imagesOwner(Image, SharedLayers, images)
 		}
+		owners[n] = owners[n].heldIf(cached[n])
 	}
 	for n := range c.backend {
 		if id := strings.TrimSuffix(n.name, "-init"); isHexID(id) && c.leases[id] != nil {
@@ -251,10 +265,28 @@ func (c *containerdMeta) owners(x *index) map[node]Owner {
 	return owners
 }
 
+// cached is what builds hold: by leases, and the steps of classic builds.
+func (c *containerdMeta) cached() map[node]bool {
+	found := map[node]bool{}
+	for id, held := range c.leases {
+		if !isHexID(id) { // a container's
+			c.reach(held, found)
+		}
+	}
+	tags := c.tags()
+	for digest := range tags {
+		if c.isStep(digest, tags) {
+			c.reach([]node{{contentNode, digest}}, found)
+		}
+	}
+	return found
+}
+
 // imageUsers says which images need a node.
 func (c *containerdMeta) imageUsers() map[node][]string {
 	users := map[node][]string{}
-	for _, digest := range slices.Compact(slices.Sorted(maps.Values(c.images))) {
+	for _, image := range c.imageFacts() {
+		digest := image.ID
 		found := map[node]bool{}
 		c.reach([]node{{contentNode, digest}}, found)
 		for n := range found {
@@ -266,9 +298,13 @@ func (c *containerdMeta) imageUsers() map[node][]string {
 
 // foreign gives what is in another namespace to that.
 func (c *containerdMeta) foreign(space string) map[node]Owner {
+	owner := Owner{Kind: ContainerdFiles, Name: "namespace " + space}
+	if space == dockerSpace+"_history" {
+		owner = Owner{Kind: BuildCache, Name: "build history"}
+	}
 	owners := map[node]Owner{}
 	for n := range c.needs {
-		owners[n] = Owner{Kind: ContainerdFiles, Name: "namespace " + space}
+		owners[n] = owner
 	}
 	return owners
 }

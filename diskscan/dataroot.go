@@ -193,7 +193,8 @@ func (r *storeReader) claim(m *PlaceMap, x *index) {
 	m.Claim("plugins", Owner{Kind: Plugin, Name: "plugins"})
 	m.Claim("tmp", Owner{Kind: Leftover, Name: "temporary files"})
 	m.ClaimPrefix("", "tmp-", Owner{Kind: Leftover, Name: "temporary files"}) // the engine empties tmp in the background
-	m.Claim("buildkit", Owner{Kind: BuildCache, Name: "build cache"})
+	m.Claim("buildkit", Owner{Kind: BuildCache, Name: "metadata"})
+	m.Claim("buildkit/content", Owner{Kind: BuildCache, Name: "build cache"})
 	m.Claim("builder", Owner{Kind: BuildCache, Name: "build cache"})
 	for _, name := range r.names(r.at("containers")) {
 		r.claimContainer(m, x, name)

@@ -222,7 +222,7 @@ func (d *graphDriver) users(x *index) (images, containers map[string][]string) {
 func (d *graphDriver) layerOwner(x *index, chain string, images, containers []string) Owner {
 	switch {
 	case len(images) > 0:
-		return x.imagesOwner(Image, SharedLayers, images)
+		return x.imagesOwner(Image, SharedLayers, images).heldIf(d.pinned[chain])
 	case len(containers) > 0:
 		return Owner{Kind: UnusedLayer, Name: "deleted image of " + strings.Join(containers, ", "), State: used, UsedBy: containers}
 	case d.pinned[chain]:

@@ -58,11 +58,20 @@ type Owner struct {
 	UsedBy []string `json:"used_by,omitempty"` // containers that use it, images that share it
 	Path   string   `json:"path,omitempty"`    // one place where its bytes are
 	Usage
-	Growth *int64 `json:"growth,omitempty"` // bytes since the saved scan that the report names
+	Held   int64  `json:"held_by_build_cache,omitempty"` // bytes that stay while the build cache holds the same layers
+	Growth *int64 `json:"growth,omitempty"`              // bytes since the saved scan that the report names
 }
 
 // key tells owners apart, and orders them.
 func (o *Owner) key() string { return string(o.Kind) + "\x00" + o.Name + "\x00" + o.ID }
+
+// heldIf marks that the build cache holds the bytes as well. They are added up apart until the scan is over.
+func (o Owner) heldIf(held bool) Owner {
+	if held {
+		o.Held = 1
+	}
+	return o
+}
 
 // bySize sorts the largest first, equal ones by name.
 func bySize(owners []Owner) {

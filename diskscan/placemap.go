@@ -47,6 +47,9 @@ func (m *PlaceMap) ClaimPrefix(rel, prefix string, owner Owner) {
 // tally returns the one sum of an owner; the first description of it counts.
 func (m *PlaceMap) tally(owner Owner) *tally {
 	key := owner.key()
+	if owner.Held != 0 {
+		key += "\x00held"
+	}
 	t := m.owners[key]
 	if t == nil {
 		t = &tally{owner: owner, key: key}

@@ -16,9 +16,12 @@ type Report struct {
 	Owners      []Owner        `json:"owners"`
 	Since       *time.Time     `json:"since,omitempty"` // of the saved scan that growth is counted from
 	Files       []File         `json:"files"`
+	DeletedOpen []OpenFile     `json:"deleted_open"`
+	Free        []Remedy       `json:"free"`
 	Types       []TypeUsage    `json:"types,omitempty"`
 	Folders     []*FolderUsage `json:"folders,omitempty"`
 	Problems    []Problem      `json:"problems"`
+	Notes       []Problem      `json:"notes,omitempty"`         // what a user without rights is not shown
 	MoreHidden  int            `json:"more_problems,omitempty"` // problems beyond the list
 
 	scanned int

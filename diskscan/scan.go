@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,16 +87,24 @@ func Scan(ctx context.Context, o ScanOptions) (*Result, error) {
 
 // own lists the owners that have something.
 func (r *Result) own(tallies map[string]*tally) {
-	for _, t := range tallies {
-		owner := t.owner
-		if owner.Usage = t.usage(); owner.Usage == (Usage{}) {
+	place := map[string]int{}
+	for _, key := range slices.Sorted(maps.Keys(tallies)) {
+		owner, usage := tallies[key].result()
+		if usage == (Usage{}) {
 			continue
 		}
-		if path := t.sample.Load(); path != nil && owner.Path == "" {
-			owner.Path = *path
+		r.Total.add(usage)
+		i, listed := place[owner.key()]
+		if !listed {
+			i = len(r.Owners)
+			place[owner.key()] = i
+			r.Owners = append(r.Owners, owner)
+			r.Owners[i].Held = 0
 		}
-		r.Total.add(owner.Usage)
-		r.Owners = append(r.Owners, owner)
+		r.Owners[i].Usage.add(usage)
+		if owner.Held != 0 {
+			r.Owners[i].Held += usage.Bytes
+		}
 	}
 	bySize(r.Owners)
 }
@@ -191,7 +201,8 @@ func (w *worker) path(e *hostfs.Entry) string {
 
 func (s *scan) visit(w *worker, in *spot, e *hostfs.Entry) (*spot, bool) {
 	if e.Name == "" { // the root itself
-		s.count(w, in, in.owner, e)
+		in.owner.seenAt(w.root)
+		s.count(w, in, e)
 		return in, true
 	}
 	if !w.mount.holds(&e.Stat) {
@@ -199,7 +210,9 @@ func (s *scan) visit(w *worker, in *spot, e *hostfs.Entry) (*spot, bool) {
 	}
 	owner, below := in.owner, (*place)(nil)
 	if in.place != nil {
-		owner, below = in.place.find(e.Name, in.owner)
+		if owner, below = in.place.find(e.Name, in.owner); owner != in.owner {
+			owner.seenAt(w.path(e))
+		}
 	}
 	if !e.IsDir() {
 		at := in
@@ -209,7 +222,7 @@ func (s *scan) visit(w *worker, in *spot, e *hostfs.Entry) (*spot, bool) {
 		if e.Nlink > 1 && !s.links.first(&e.Stat, at) {
 			return nil, false
 		}
-		s.count(w, at, owner, e)
+		s.count(w, at, e)
 		if w.types != nil {
 			w.types.add(e.Name, usageOf(&e.Stat))
 		}
@@ -223,19 +236,15 @@ func (s *scan) visit(w *worker, in *spot, e *hostfs.Entry) (*spot, bool) {
 	if owner != in.owner || below != nil || in.place != nil || folder != in.folder {
 		sub = &spot{owner: owner, place: below, folder: folder}
 	}
-	s.count(w, sub, owner, e)
+	s.count(w, sub, e)
 	return sub, true
 }
 
 // count adds an entry to the run of those that belong to the same owner and folder.
-func (s *scan) count(w *worker, at *spot, owner *tally, e *hostfs.Entry) {
+func (s *scan) count(w *worker, at *spot, e *hostfs.Entry) {
 	if w.at != at {
 		s.flush(w)
 		w.at = at
-		if owner.sample.Load() == nil {
-			path := w.path(e)
-			owner.sample.CompareAndSwap(nil, &path)
-		}
 	}
 	w.run.add(usageOf(&e.Stat))
 }

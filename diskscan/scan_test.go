@@ -302,3 +302,10 @@ func BenchmarkScan(b *testing.B) {
 		scanFolder(b, diskscan.ScanOptions{Top: 20}, dir)
 	}
 }
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	must(t, err)
+	return string(data)
+}

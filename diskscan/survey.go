@@ -189,7 +189,26 @@ func (s *Survey) Scan(ctx context.Context, r *Report, o ScanOptions) error {
 	r.MoreHidden = result.ProblemCount - len(result.Problems)
 	r.scanned = result.Scanned
 	markShared(r.Files)
+	s.open(r)
+	r.Free = remedies(r, s.facts)
 	return nil
+}
+
+// open looks for deleted files that are still open, and names their containers.
+func (s *Survey) open(r *Report) {
+	files, problems := DeletedOpen(devicesOf(r.FileSystems))
+	names := map[string]string{}
+	for _, c := range s.facts.Containers {
+		names[c.ID] = c.Name
+	}
+	r.DeletedOpen = []OpenFile{}
+	for _, f := range files {
+		if f.Bytes > 0 {
+			f.Container = names[f.ContainerID]
+			r.DeletedOpen = append(r.DeletedOpen, f)
+		}
+	}
+	r.Notes = append(r.Notes, problems...)
 }
 
 // Incomplete is an *IncompleteError when something could not be read.

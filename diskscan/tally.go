@@ -30,6 +30,25 @@ func (t *tally) usage() Usage {
 	return Usage{Bytes: t.bytes.Load(), Apparent: t.apparent.Load(), Inodes: t.inodes.Load()}
 }
 
+// seenAt notes a place of the owner; of several, the one that sorts first counts.
+func (t *tally) seenAt(path string) {
+	for {
+		known := t.sample.Load()
+		if known != nil && *known <= path || t.sample.CompareAndSwap(known, &path) {
+			return
+		}
+	}
+}
+
+// result is the owner with a place where its bytes are, and what it has.
+func (t *tally) result() (Owner, Usage) {
+	owner := t.owner
+	if path := t.sample.Load(); path != nil && owner.Path == "" {
+		owner.Path = *path
+	}
+	return owner, t.usage()
+}
+
 // usageOf is what one entry takes.
 func usageOf(st *hostfs.Stat) Usage {
 	return Usage{Bytes: st.Blocks * 512, Apparent: st.Size, Inodes: 1}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"davit/diskscan"
+	"davit/engine"
 
 	"github.com/urfave/cli/v2"
 )
@@ -14,13 +16,18 @@ func (h *host) diskscanCommand() *cli.Command {
 		Name:      "diskscan",
 		Category:  maintenance,
 		Usage:     "Show what fills the disk, by Docker object",
-		UsageText: "davit diskscan [PATH…] [flags]",
-		Description: paragraph("Needs no engine and no free space, and writes nothing unless a flag says so. Bytes are those "+
-			"on disk; a file with several links counts once; what is mounted below PATH is not entered.") +
+		UsageText: "davit diskscan [PATH…] [flags]\n       davit diskscan logs [--truncate NAME]… [--keep SIZE --to DIR] [--yes]",
+		Description: paragraph("Without PATH it looks at the engine's own folders and at the file systems they are on. It needs "+
+			"no engine and no free space, and writes nothing unless a flag says so. Bytes are those on disk; a file with "+
+			"several links counts once; what is mounted below PATH is not entered.") +
+			paragraph("logs lists the logs of containers and which have no limit; with --truncate it empties those of the type "+
+				"json-file. A folder with that name is written ./logs.") +
 			examples(
+				"davit diskscan",
 				"davit diskscan /srv --min-size 200MiB --by file",
 				"davit diskscan /var/log --older-than 30d --by type",
-				"davit diskscan /srv --json | jq '.total.bytes'",
+				"davit diskscan --json | jq '.owners[0]'",
+				"davit diskscan logs --truncate web --keep 10MiB --to /mnt/other",
 			) + exitCodes(exitDone, exitUsage, exitPartial, exitInterrupted),
 		Flags:  diskscanFlags(),
 		Action: h.diskscan,
@@ -33,6 +40,11 @@ func diskscanFlags() []cli.Flag {
 		&cli.StringFlag{Name: "min-size", Usage: "name only files of at least `SIZE` on disk, as 200MiB or 1.5GB"},
 		&cli.StringFlag{Name: "older-than", Usage: "name only files that did not change for `DUR`, as 12h or 30d"},
 		&cli.StringFlag{Name: "by", Usage: "list by `WHAT`: owner, dir, file or type (default owner, for plain folders dir)"},
+		&cli.BoolFlag{Name: "offline", Usage: "do not ask the engine, only read its files"},
+		&cli.StringSliceFlag{Name: "truncate", Usage: "with logs: empty the log of container `NAME`; may be repeated"},
+		&cli.StringFlag{Name: "keep", Usage: "with logs: save the last `SIZE` of each first, in a file in --to"},
+		&cli.StringFlag{Name: "to", Usage: "with logs: `DIR` for that, on another file system"},
+		yesFlag(),
 		progressFlag(),
 		jsonFlag(),
 	}
@@ -41,6 +53,7 @@ func diskscanFlags() []cli.Flag {
 // scanFlags are the flags of diskscan when they have been read.
 type scanFlags struct {
 	top     int
+	topSet  bool
 	minSize int64
 	before  time.Time
 	by      string
@@ -56,7 +69,7 @@ const (
 )
 
 func (h *host) readScanFlags(c *cli.Context) (scanFlags, error) {
-	f := scanFlags{top: c.Int("top"), by: c.String("by"), json: c.Bool("json")}
+	f := scanFlags{top: c.Int("top"), topSet: c.IsSet("top"), by: c.String("by"), json: c.Bool("json")}
 	if f.top < 1 || f.top > maxTop {
 		return f, misuse(c, "--top must be from 1 to 10000", "")
 	}
@@ -82,11 +95,19 @@ func (h *host) readScanFlags(c *cli.Context) (scanFlags, error) {
 const maxTop = 10_000
 
 func (h *host) diskscan(c *cli.Context) error {
+	if c.Args().First() == "logs" {
+		return h.diskscanLogs(c)
+	}
+	for _, name := range []string{"truncate", "keep", "to", "yes"} {
+		if c.IsSet(name) {
+			return misuse(c, "--"+name+" is for davit diskscan logs", "")
+		}
+	}
 	flags, err := h.readScanFlags(c)
 	if err != nil {
 		return err
 	}
-	s, err := h.surveyOf(c, flags)
+	s, err := h.surveyOf(c)
 	if err != nil {
 		return err
 	}
@@ -101,7 +122,7 @@ func (h *host) diskscan(c *cli.Context) error {
 	if flags.json {
 		text.err = writeJSON(h.out, report)
 	} else {
-		text.report(report, flags, h.columns())
+		text.report(report, flags, h.columns(), h.programOf())
 	}
 	if text.err != nil {
 		return text.err
@@ -118,7 +139,7 @@ func (h *host) columns() int {
 }
 
 // surveyOf says what is to be looked at.
-func (h *host) surveyOf(c *cli.Context, flags scanFlags) (*diskscan.Survey, error) {
+func (h *host) surveyOf(c *cli.Context) (*diskscan.Survey, error) {
 	name, err := h.hostname()
 	if err != nil {
 		name = "" // it is for the reader only
@@ -129,16 +150,46 @@ func (h *host) surveyOf(c *cli.Context, flags scanFlags) (*diskscan.Survey, erro
 			return nil, misuse(c, "argument PATH is empty", "")
 		}
 	}
-	if len(s.Paths) == 0 {
-		return nil, misuse(c, "needs the argument PATH", "")
+	s.Stores, s.Live = h.storesAndFacts(c)
+	if len(s.Paths) == 0 && len(s.Stores) == 0 {
+		return nil, misuse(c, "no engine's folders are found here, and no PATH is given", "davit diskscan PATH looks at any folder")
 	}
 	return s, nil
+}
+
+// patience is how long an engine may take to say what it knows: on a full disk it may hang, and its files say the same.
+const patience = 2 * time.Second
+
+// storesAndFacts finds the engine's folders, and what it says about them if it is here and answers soon.
+func (h *host) storesAndFacts(c *cli.Context) ([]diskscan.Store, *diskscan.Facts) {
+	if c.Bool("offline") {
+		return diskscan.FindStores(), nil
+	}
+	ctx, cancel := context.WithTimeout(c.Context, patience)
+	defer cancel()
+	eng, err := engine.Connect(ctx, engine.Target{
+		Host: global(c, "host"), Context: global(c, "context"), ConfigDir: global(c, "config"),
+	})
+	if err != nil {
+		return diskscan.FindStores(), nil
+	}
+	defer eng.Close()
+	info, err := eng.Info(ctx)
+	if isHere, _ := eng.Local(ctx); err != nil || !isHere {
+		return diskscan.FindStores(), nil
+	}
+	facts, err := diskscan.Ask(ctx, eng)
+	if err != nil {
+		facts = nil
+	}
+	return diskscan.StoresAt(info.DataRoot, info.ContainerdRoot), facts
 }
 
 // scan shows how far it is while it runs.
 func (h *host) scan(c *cli.Context, s *diskscan.Survey, report *diskscan.Report, flags scanFlags) error {
 	p := h.startProgress(c, "scan")
 	defer p.close()
+	s.Attribute(report)
 	return s.Scan(c.Context, report, diskscan.ScanOptions{
 		Top: flags.top, MinSize: flags.minSize, Before: flags.before,
 		Folders: true, Types: flags.by == byType, Progress: p.Add,

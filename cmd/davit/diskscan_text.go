@@ -48,31 +48,88 @@ func limitSaid(l diskscan.Limit, fs diskscan.FileSystem) string {
 	return "the file system is read-only; the kernel's log says why"
 }
 
+// Of each part but the one that --by asks for, the overview shows so many lines that all fit a small screen.
+const (
+	fewOwners = 7
+	fewFiles  = 2
+	fewOpen   = 1
+	fewFree   = 4
+)
+
 // report prints what was found, the largest first.
-func (t *textWriter) report(r *diskscan.Report, flags scanFlags, width int) {
+func (t *textWriter) report(r *diskscan.Report, flags scanFlags, width int, program func([]string) string) {
 	by := flags.by
-	if by == "" {
+	inStores := len(r.Stores) > 0
+	owners, files := flags.top, min(flags.top, fewFiles)
+	switch {
+	case by == "" && inStores:
+		by, owners = byOwner, min(flags.top, fewOwners)
+	case by == "":
 		by = byDir
-		if len(r.Stores) > 0 {
-			by = byOwner
-		}
 	}
-	t.linef("")
+	if flags.topSet {
+		owners = flags.top
+	}
+	if by == byFile || flags.minSize > 0 || !flags.before.IsZero() {
+		files = flags.top
+	}
+	t.linef("total %s on disk, %s in files, %s", size(r.Total.Bytes), size(r.Total.Apparent), count(r.Total.Inodes, "inode"))
 	switch by {
 	case byOwner:
-		t.owners(r, flags.top, width)
+		t.owners(r, owners, width)
 	case byDir:
 		t.folders(r, flags.top, width)
 	case byType:
 		t.types(r, flags.top)
 	}
-	t.linef("total %s on disk, %s in files, %s", size(r.Total.Bytes), size(r.Total.Apparent), count(r.Total.Inodes, "inode"))
-	if by == byFile || flags.minSize > 0 || !flags.before.IsZero() {
-		t.files(r, flags.top, width)
-	} else {
-		t.files(r, min(flags.top, 3), width)
+	t.files(r, files, width)
+	if inStores || len(r.DeletedOpen) > 0 {
+		t.deletedOpen(r, width)
+		t.free(r, width, program)
 	}
 	t.scanProblems(r)
+}
+
+// deletedOpen names the largest file that is gone and still takes space.
+func (t *textWriter) deletedOpen(r *diskscan.Report, width int) {
+	sum := int64(0)
+	for _, f := range r.DeletedOpen {
+		sum += f.Bytes
+	}
+	if sum == 0 {
+		return
+	}
+	t.linef("deleted but open: %s in %s", size(sum), count(int64(len(r.DeletedOpen)), "file"))
+	for _, f := range r.DeletedOpen[:min(fewOpen, len(r.DeletedOpen))] {
+		who := fmt.Sprintf("%s (pid %d)", f.Process, f.PID)
+		if f.Container != "" {
+			who += " in container " + f.Container
+		}
+		t.linef("%s", truncate(fmt.Sprintf("  %s %s of %s", size(f.Bytes), f.Path, who), width))
+	}
+}
+
+// free says what can be freed now, and how.
+func (t *textWriter) free(r *diskscan.Report, width int, program func([]string) string) {
+	if len(r.Free) == 0 {
+		return
+	}
+	table := newTable(">FREES", "WHAT", "HOW")
+	for _, m := range r.Free[:min(fewFree, len(r.Free))] {
+		how := m.Advice
+		if len(m.Command) > 0 {
+			how = program(m.Command)
+		}
+		what := truncate(m.What, max(20, width-50))
+		table.row(size(m.Bytes), what, truncate(how, max(20, width-14-len([]rune(what)))))
+	}
+	t.table(table)
+	for _, m := range r.Free[:min(fewFree, len(r.Free))] {
+		if strings.HasPrefix(m.Undo, "no") {
+			t.linef("these cannot be undone; --json says more on each")
+			return
+		}
+	}
 }
 
 func (t *textWriter) owners(r *diskscan.Report, n, width int) {
@@ -96,7 +153,7 @@ func ownerSaid(o diskscan.Owner) string {
 	if o.State != "" {
 		text += " (" + o.State + ")"
 	}
-	if len(o.UsedBy) > 0 {
+	if len(o.UsedBy) > 0 && o.Kind != diskscan.SharedLayers && o.Kind != diskscan.SharedContent { // these are named by theirs
 		text += " used by " + strings.Join(o.UsedBy, ", ")
 	}
 	return text
@@ -134,7 +191,6 @@ func (t *textWriter) files(r *diskscan.Report, n, width int) {
 	if len(r.Files) == 0 {
 		return
 	}
-	t.linef("")
 	table := newTable(">SIZE", ">AGE", "FILE")
 	for _, f := range r.Files[:min(n, len(r.Files))] {
 		table.row(size(f.Bytes), age(r.Time.Sub(f.Modified)), pathCut(f.Path, width-22-len(marks(f)))+marks(f))
