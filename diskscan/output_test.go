@@ -1,0 +1,223 @@
+package diskscan_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"davit/diskscan"
+	"davit/engine/enginetest"
+)
+
+// sumNCDU adds up an export: dsize of everything, files with several links once.
+func sumNCDU(t *testing.T, list []any, seen map[float64]bool) (bytes int64, entries int) {
+	t.Helper()
+	for _, item := range list {
+		if sub, ok := item.([]any); ok {
+			b, n := sumNCDU(t, sub, seen)
+			bytes, entries = bytes+b, entries+n
+			continue
+		}
+		info := item.(map[string]any)
+		if info["excluded"] != nil {
+			continue
+		}
+		entries++
+		if info["hlnkc"] == true {
+			if seen[info["ino"].(float64)] {
+				entries--
+				continue
+			}
+			seen[info["ino"].(float64)] = true
+		}
+		bytes += int64(info["dsize"].(float64))
+	}
+	return bytes, entries
+}
+
+// An export holds the tree with the sums of du, and ncdu itself reads it.
+func TestExportNCDU(t *testing.T) {
+	dir := t.TempDir()
+	enginetest.BuildTree(t, dir)
+	must(t, os.WriteFile(filepath.Join(dir, "quote\"back\\slash\x1b[31m\n\xff"), []byte("x"), 0o600))
+	var out bytes.Buffer
+	must(t, diskscan.ExportNCDU(t.Context(), &out, dir, time.Now()))
+	var doc []any
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+		t.Fatalf("%v in %s", err, out.Bytes())
+	}
+	gotBytes, gotEntries := sumNCDU(t, doc[3].([]any), map[float64]bool{})
+	if wantBytes, wantEntries := du(t, dir); gotBytes != wantBytes || int64(gotEntries) != wantEntries {
+		t.Errorf("%d bytes in %d entries, du says %d in %d", gotBytes, gotEntries, wantBytes, wantEntries)
+	}
+	ncdu, err := exec.LookPath("ncdu")
+	if err != nil {
+		t.Log("ncdu is not installed: read by encoding/json only")
+		return
+	}
+	file := filepath.Join(t.TempDir(), "export")
+	must(t, os.WriteFile(file, out.Bytes(), 0o600))
+	again, err := exec.Command(ncdu, "-f", file, "-o", "-").CombinedOutput()
+	if err != nil || !bytes.Contains(again, []byte(`"name":"`)) {
+		t.Errorf("ncdu: %v: %s", err, again)
+	}
+}
+
+// hostileReport has names that want to be markup, script and escape sequences.
+func hostileReport(t *testing.T) *diskscan.Report {
+	t.Helper()
+	root := t.TempDir()
+	makeDataRoot(t, root)
+	evil := filepath.Join(root, "volumes/data/_data/<img src=x onerror=document.title='owned'>\x1b[31m<!--")
+	must(t, os.WriteFile(evil, make([]byte, 800_000), 0o600))
+	s := &diskscan.Survey{Paths: []string{root}, Now: time.Now, Host: "</title><script>document.title='owned'</script>"}
+	r := s.Start()
+	s.Attribute(r)
+	must(t, s.Scan(t.Context(), r, diskscan.ScanOptions{Top: 20, Folders: true}))
+	return r
+}
+
+// The page holds no markup that came from a name, and nothing from elsewhere.
+func TestHTMLEscapes(t *testing.T) {
+	var out bytes.Buffer
+	must(t, diskscan.WriteHTML(&out, hostileReport(t)))
+	html := out.String()
+	for _, bad := range []string{"<img", "<script>document", "<script>alert", "\x1b", "http://", "https://", "src=\""} {
+		if strings.Contains(html, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	if strings.Count(html, "<script>") != 1 || !strings.Contains(html, `\u003cscript\u003ealert(1)`) {
+		t.Error("the data is not where it belongs")
+	}
+}
+
+// A real browser shows the page from a file: the treemap and tables are there, no name has run as a script. With
+// DAVIT_SCREENSHOT, a picture is left there.
+func TestHTMLInBrowser(t *testing.T) {
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("chromium is not installed")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "page.html")
+	out, err := os.Create(file)
+	must(t, err)
+	must(t, diskscan.WriteHTML(out, hostileReport(t)))
+	must(t, out.Close())
+	flags := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+		"--user-data-dir=" + filepath.Join(dir, "profile"), "--window-size=1200,1400", "--virtual-time-budget=3000"}
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	if picture := os.Getenv("DAVIT_SCREENSHOT"); picture != "" {
+		if said, err := exec.CommandContext(ctx, chromium, append(flags, "--screenshot="+picture, "file://"+file)...).CombinedOutput(); err != nil {
+			t.Fatalf("screenshot: %v: %s", err, said)
+		}
+	}
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, chromium, append(flags, "--dump-dom", "file://"+file)...)
+	cmd.Stderr = &said
+	dom, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("dump: %v: %s", err, said.String())
+	}
+	html := string(dom)
+	if strings.Contains(html, "<title>owned") || strings.Contains(html, "<img") || strings.Contains(html, "\x1b") {
+		t.Error("a name has become markup")
+	}
+	for _, want := range []string{`class="box more"`, "<h2>Owners</h2>", "<h2>Largest files</h2>", `evil\u001b[31m&lt;script&gt;alert(1)&lt;/script&gt;`, "half-deleted layers"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the page does not show %s", want)
+		}
+	}
+}
+
+// Growth is told since the last saved scan of the same paths; the file stays small.
+func TestHistory(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	must(t, os.Mkdir(data, 0o755))
+	h := diskscan.History{Path: filepath.Join(dir, "state", "diskscan.json")}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	look := func(path string) *diskscan.Report {
+		at = at.Add(time.Hour)
+		s := &diskscan.Survey{Paths: []string{path}, Now: func() time.Time { return at }}
+		r := s.Start()
+		s.Attribute(r)
+		must(t, s.Scan(t.Context(), r, diskscan.ScanOptions{}))
+		must(t, h.Compare(r))
+		return r
+	}
+	if first := look(data); first.Since != nil {
+		t.Error("growth since nothing")
+	}
+	must(t, h.Save(look(dir)))
+	must(t, h.Save(look(data)))
+	must(t, os.WriteFile(filepath.Join(data, "file"), make([]byte, 100_000), 0o600))
+	if r := look(data); r.Since == nil || *r.Owners[0].Growth < 100_000 || *r.Owners[0].Growth > 110_000 {
+		t.Errorf("growth %+v", r.Owners)
+	}
+	for range 40 {
+		must(t, h.Save(look(data)))
+	}
+	saved := strings.Count(readFile(t, h.Path), `"time"`)
+	if saved != 24 {
+		t.Errorf("%d scans are kept", saved)
+	}
+	must(t, os.WriteFile(h.Path, []byte("no json"), 0o600))
+	if err := h.Save(look2(t, data)); err == nil {
+		t.Error("a history that is none was replaced")
+	}
+}
+
+func look2(t *testing.T, path string) *diskscan.Report {
+	return survey(t, &diskscan.Survey{Paths: []string{path}})
+}
+
+// A full disk is not made fuller by the history.
+func TestHistoryOnFullDisk(t *testing.T) {
+	disk := enginetest.Disk(t, 8<<20)
+	h := diskscan.History{Path: filepath.Join(disk, "state", "diskscan.json")}
+	if err := h.Save(look2(t, disk)); err == nil || !strings.Contains(err.Error(), "room") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What grows between two scans has a speed, and the file system a time until it is full.
+func TestCompare(t *testing.T) {
+	disk := enginetest.Disk(t, 32<<20)
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	look := func() *diskscan.Report {
+		s := &diskscan.Survey{Paths: []string{disk}, Now: func() time.Time { return at }}
+		r := s.Start()
+		s.Attribute(r)
+		must(t, s.Scan(t.Context(), r, diskscan.ScanOptions{}))
+		return r
+	}
+	before := look()
+	must(t, os.WriteFile(filepath.Join(disk, "file"), make([]byte, 10<<20), 0o600))
+	syncDisk(t, disk)
+	at = at.Add(10 * time.Second)
+	g := diskscan.Compare(before, look())
+	if g.Total != 1<<20 || len(g.Owners) != 1 || g.Owners[0].BytesPerSecond != 1<<20 {
+		t.Errorf("growing %+v", g)
+	}
+	if fs := g.FileSystems[0]; fs.SecondsUntilFull == nil || *fs.SecondsUntilFull < 10 || *fs.SecondsUntilFull > 22 {
+		t.Errorf("file system %+v", fs)
+	}
+}
+
+func syncDisk(t *testing.T, dir string) {
+	t.Helper()
+	if out, err := exec.Command("sync", "-f", dir).CombinedOutput(); err != nil {
+		t.Fatal(fmt.Sprint(err, strconv.Quote(string(out))))
+	}
+}
