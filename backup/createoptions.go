@@ -25,6 +25,7 @@ type CreateOptions struct {
 	MaxFreeze    time.Duration // 0 is DefaultMaxFreeze
 	AllowRMLoss  bool          // stop --rm containers although that deletes their anonymous volumes
 	Job          string        // written into the snapshot
+	ExportAlone  bool          // images one by one, although layers that they share are then read once for each
 	LayerWarning int64         // name containers whose unsaved writable layer is larger; 0 is 10 MB
 }
 

@@ -51,7 +51,7 @@ func (b *planBuilder) addImages(ctx context.Context, env *Env) error {
 		}
 		p := &plannedImage{
 			want: archive.Want{ID: img.ID, Tags: img.Tags, RepoDigests: img.Digests},
-			size: uint64(max(img.Size, 0)),
+			size: uint64(max(img.Size, 0)), alone: b.options.ExportAlone,
 		}
 		if err := b.avoidExport(ctx, env, p, img, stored); err != nil {
 			return err

@@ -33,6 +33,9 @@ func (r *Repository) Archive(ctx context.Context, objects []Object, bytes int64)
 	env.Engine = layered{r.Env.Engine, upperDirs(objects)}
 	plan, err := backup.PlanCreate(ctx, &env, backup.CreateOptions{
 		Selection: selection(objects), Consistency: backup.ConsistencyLive, Job: ArchiveJob,
+		// Engine 28 never lets go of a layer that two images of one export share, until it restarts: removing them
+		// would free nothing.
+		ExportAlone: true,
 	})
 	if err != nil {
 		return "", nil, nil, err

@@ -162,23 +162,34 @@ func (d *decision) pullable(o *Object) bool {
 	return !slices.ContainsFunc(o.Tags, not(matchesAny(d.options.Pullable)))
 }
 
-// steps makes candidates of the build steps that nothing protects: settle keeps those that something is built on.
+// steps makes candidates of the build steps that nothing protects and something that goes was built on: settle keeps
+// those that something else is built on. A step of a step follows in the next round.
 func (d *decision) steps() {
-	for ref, v := range d.verdicts {
-		if !v.Step || v.Reason != "" {
-			continue
-		}
-		for _, u := range d.users[ref] {
-			if c := d.verdicts[u.Ref]; u.Kind == Image && (c.Remove || c.Step) {
-				v.Remove, v.Rule = true, c.Rule
-				v.Reason = "a step of the build of " + u.Name + ", which goes"
-				v.priority = [2]int64{max(v.priority[0], c.priority[0]), max(v.priority[1], c.priority[1])}
+	for changed := true; changed; {
+		changed = false
+		for i := range d.facts.Objects {
+			v := d.verdicts[d.facts.Objects[i].Ref]
+			if v.Step && v.Reason == "" && d.step(v) {
+				changed = true
 			}
 		}
-		if !v.Remove {
+	}
+	for _, v := range d.verdicts {
+		if v.Reason == "" {
 			v.Reason = "a step of a build"
 		}
 	}
+}
+
+func (d *decision) step(v *Verdict) bool {
+	for _, u := range d.users[v.Ref] {
+		if c := d.verdicts[u.Ref]; u.Kind == Image && c.Remove {
+			v.Remove, v.Rule, v.priority = true, c.Rule, c.priority
+			v.Reason = "a step of the build of " + u.Name + ", which goes"
+			return true
+		}
+	}
+	return false
 }
 
 // candidates are the objects to be removed, most wanted first.

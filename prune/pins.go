@@ -50,9 +50,10 @@ func (r *reading) pinMounts() {
 	if err != nil {
 		r.note("mounts of other processes cannot be read: %v: volumes count as in use", err)
 	}
+	known := r.heldVolumes()
 	for i := range r.facts.Objects {
 		o := &r.facts.Objects[i]
-		if o.Kind != Volume || o.Path == "" {
+		if o.Kind != Volume || o.Path == "" || known[o.ID] {
 			continue
 		}
 		if err != nil {
@@ -63,6 +64,21 @@ func (r *reading) pinMounts() {
 			o.Pins = append(o.Pins, fmt.Sprintf("process %s has it mounted", pid))
 		}
 	}
+}
+
+// heldVolumes are those of containers that the engine knows to run.
+func (r *reading) heldVolumes() map[string]bool {
+	held := map[string]bool{}
+	for i := range r.facts.Objects {
+		o := &r.facts.Objects[i]
+		if o.Kind != Container || len(o.Pins) == 0 {
+			continue
+		}
+		for _, n := range o.Needs {
+			held[n.ID] = held[n.ID] || n.Kind == Volume
+		}
+	}
+	return held
 }
 
 // mountTable is what is mounted where, in the mount namespaces of all processes.
