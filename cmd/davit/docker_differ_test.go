@@ -160,6 +160,9 @@ func (b *sides) table(t *testing.T, file, version string) {
 		if l.has("@ok") && davit.code != 0 {
 			t.Errorf("%s\nexit code %d: %s", where, davit.code, davit.err)
 		}
+		if l.has("@fail") && davit.code == 0 {
+			t.Errorf("%s\nexit code 0: %s", where, davit.out)
+		}
 	}
 	docker, davit := b.both(func(s *side) answer { return s.run(stateOfEngine) })
 	if docker.out != davit.out {

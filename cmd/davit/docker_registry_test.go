@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/sys/unix"
+)
+
+// Push, pull, login and search against a real registry and a stub of the search endpoint, both on the loopback of the
+// engines: the same with docker's client and with davit.
+func TestDockerRegistry(t *testing.T) {
+	both := newSides(t, "28.5")
+	for _, s := range []*side{both.docker, both.davit} {
+		startRegistry(t, s)
+		serveSearch(t, s)
+	}
+	both.table(t, "../../testdata/docker/registry/registry.txt", "28.5")
+}
+
+// startRegistry starts a registry at 127.0.0.1:5000 in the engine's network, with one user.
+func startRegistry(t *testing.T, s *side) {
+	t.Helper()
+	out, err := exec.Command("../../scripts/registry.sh").Output()
+	if err != nil {
+		t.Fatalf("provide a registry: %v", err)
+	}
+	dir := t.TempDir()
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"users": "u:" + string(hash) + "\n",
+		"config.yml": fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: '127.0.0.1:5000'}\n"+
+			"auth: {htpasswd: {realm: test, path: %q}}\nlog: {level: error}\n", filepath.Join(dir, "data"), filepath.Join(dir, "users")),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("nsenter", "--net=/run/netns/"+s.engine.Netns, strings.TrimSpace(string(out)), "serve", filepath.Join(dir, "config.yml"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	waitFor(t, "the registry answers", func() bool {
+		return exec.Command("nsenter", "--net=/run/netns/"+s.engine.Netns, "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/5000").Run() == nil
+	})
+}
+
+// serveSearch answers searches at 127.0.0.1:5001 of the engine's network.
+func serveSearch(t *testing.T, s *side) {
+	t.Helper()
+	listener := listenIn(t, s.engine.Netns, "127.0.0.1:5001")
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Docker-Registry-Standalone", "true")
+		if !strings.Contains(r.URL.Path, "/v1/search") {
+			_, _ = w.Write([]byte(`{"standalone":true}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"num_results":2,"query":"redis","results":[` +
+			`{"name":"redis","description":"a store, with a text that is longer than what fits into the column","star_count":12000,"is_official":true},` +
+			`{"name":"someone/redis","description":"evil\u001b[31m","star_count":7,"is_official":false}]}`))
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+}
+
+// listenIn listens in a network namespace: a socket stays in the one it was made in.
+func listenIn(t *testing.T, netns, address string) net.Listener {
+	t.Helper()
+	type result struct {
+		listener net.Listener
+		err      error
+	}
+	made := make(chan result)
+	go func() {
+		runtime.LockOSThread() // the thread ends with this goroutine, since it is not unlocked
+		ns, err := os.Open("/run/netns/" + netns)
+		if err != nil {
+			made <- result{err: err}
+			return
+		}
+		defer ns.Close()
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			made <- result{err: err}
+			return
+		}
+		l, err := net.Listen("tcp", address)
+		made <- result{l, err}
+	}()
+	r := <-made
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	return r.listener
+}

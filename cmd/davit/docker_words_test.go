@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"davit/cmd/davit/dockercmd"
+	"davit/engine/enginetest"
+)
+
+// A line goes to docker's commands exactly when its first word behind the global flags is docker's.
+func TestDockerWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"ps -a":                                  "ps",
+		"-H unix:///x ps":                        "ps",
+		"-Hunix:///x ps":                         "ps",
+		"--host=unix:///x --debug ps":            "ps",
+		"-D -l debug --tlsverify ps":             "ps",
+		"-Dc name ps":                            "ps",
+		"--state-dir ps --cache-dir=x images":    "images",
+		"help run":                               "run",
+		"--help ps":                              "ps",
+		"backup ls":                              "backup",
+		"--context ps":                           "",
+		"--frob ps":                              "",
+		"-v":                                     "",
+		"":                                       "",
+		"-- ps":                                  "",
+		"--config /x --host unix:///y volume ls": "volume",
+	} {
+		if got := dockercmd.Look(strings.Fields(text), "state-dir", "cache-dir").Word; got != want {
+			t.Errorf("%q: first word %q, want %q", text, got, want)
+		}
+	}
+}
+
+// davitProgram returns a folder with the program, to be run as davit.
+func davitProgram(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "davit")
+	if err := os.Symlink(self, program); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// ask runs a program without an engine.
+func ask(t *testing.T, program string, words ...string) (out, said string, code int) {
+	t.Helper()
+	cmd := exec.Command(program, words...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "DOCKER_HOST=unix:///nonexistent/engine.sock", "LC_ALL=C.UTF-8"}
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+// What docker can and davit does not is refused in one line that says what to use.
+func TestDockerForeignWords(t *testing.T) {
+	program := davitProgram(t)
+	for _, words := range []string{
+		"build .", "builder prune", "buildx ls", "compose up -d", "swarm init", "stack ls", "service ls", "node ls", "secret ls",
+		"plugin ls", "context ls", "trust inspect", "manifest inspect x", "checkpoint ls x", "image build .",
+	} {
+		out, said, code := ask(t, program, strings.Fields(words)...)
+		if code != 1 || out != "" || strings.Count(said, "\n") != 1 || !strings.Contains(said, "use docker ") {
+			t.Errorf("davit %s: exit code %d, prints %q, says %q", words, code, out, said)
+		}
+	}
+}
+
+// An unknown flag is one line and exit code 125 with every command, wherever it stands; nothing is asked of an engine.
+func TestDockerUnknownFlag(t *testing.T) {
+	program := davitProgram(t)
+	for _, words := range []string{"ps --frob", "rm x --frob", "save base:1 --frob", "volume prune -f --frob", "run -z base:1", "system df --frob"} {
+		_, said, code := ask(t, program, strings.Fields(words)...)
+		if code != 125 || strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "davit: ") {
+			t.Errorf("davit %s: exit code %d, says %q", words, code, said)
+		}
+	}
+	for _, words := range []string{"rename x", "run", "volume", "volume frob", "rm"} {
+		if _, said, code := ask(t, program, strings.Fields(words)...); code != 1 && words != "volume" || strings.Contains(said, "docker") {
+			t.Errorf("davit %s: exit code %d, says %q", words, code, said)
+		}
+	}
+}
+
+// differentFlags are the flags that one of the two has and the other has not.
+func differentFlags() map[string]string {
+	return map[string]string{
+		"container prune --dry-run": "davit's own: shows what would go",
+		"image prune --dry-run":     "davit's own: shows what would go",
+		"volume prune --dry-run":    "davit's own: shows what would go",
+		"network prune --dry-run":   "davit's own: shows what would go",
+		"system prune --dry-run":    "davit's own: shows what would go",
+	}
+}
+
+var helpFlag = regexp.MustCompile(`(?m)^ +(?:-(\w), )?    ?--([\w-]+)( \w+)?  `)
+
+// Every command of docker's client that is in scope exists and has the same flags, with the same short names and
+// kinds of value, as its own help pages tell.
+func TestDockerFlags(t *testing.T) {
+	docker, davit := dockerClient(t), davitProgram(t)
+	different, seen, commands := differentFlags(), 0, 0
+	for _, g := range dockercmd.Groups() {
+		for _, word := range g.Words {
+			for _, path := range dockerCommands(t, docker, word) {
+				commands++
+				want, got := flagsOf(t, docker, path), flagsOf(t, davit, path)
+				seen += len(want)
+				for _, flag := range append(slices.Clone(want), got...) {
+					if slices.Contains(want, flag) != slices.Contains(got, flag) && different[path+" --"+strings.Fields(flag)[0]] == "" {
+						t.Errorf("%s: flag %s: docker has it: %t, davit: %t", path, flag, slices.Contains(want, flag), slices.Contains(got, flag))
+					}
+				}
+			}
+		}
+	}
+	if commands < 90 || seen < 450 {
+		t.Errorf("only %d commands with %d flags were compared", commands, seen)
+	}
+}
+
+var helpCommand = regexp.MustCompile(`(?m)^  ([a-z]+) +[A-Z]`)
+
+// dockerCommands returns a command, or the commands of a group.
+func dockerCommands(t *testing.T, docker, word string) []string {
+	out, _, _ := ask(t, docker, word, "--help")
+	_, list, isGroup := strings.Cut(out, "\nCommands:\n")
+	if !isGroup {
+		return []string{word}
+	}
+	var paths []string
+	for _, m := range helpCommand.FindAllStringSubmatch(list, -1) {
+		if m[1] != "build" {
+			paths = append(paths, word+" "+m[1])
+		}
+	}
+	return paths
+}
+
+func flagsOf(t *testing.T, program, path string) []string {
+	out, _, _ := ask(t, program, append(strings.Fields(path), "--help")...)
+	if !strings.Contains(out, "Usage:") {
+		t.Errorf("%s %s --help prints %q", filepath.Base(program), path, out)
+	}
+	var flags []string
+	for _, m := range helpFlag.FindAllStringSubmatch(out, -1) {
+		flags = append(flags, m[2]+" -"+m[1]+m[3])
+	}
+	return flags
+}
+
+// The completion of a shell names the engine's objects, and gives up on an engine that does not answer in time.
+func TestDockerCompletion(t *testing.T) {
+	program := davitProgram(t)
+	answers := map[string]any{
+		"/containers/json": []any{map[string]any{"Id": "1", "Names": []string{"/web"}, "State": "exited"}},
+		"/images/json":     []any{map[string]any{"Id": "sha256:1", "RepoTags": []string{"app:1"}}},
+		"/volumes":         map[string]any{"Volumes": []any{map[string]any{"Name": "data"}}},
+		"/networks":        []any{map[string]any{"Name": "front"}},
+	}
+	slow := make(chan struct{})
+	t.Cleanup(func() { close(slow) })
+	engines := map[string]string{"answers": "", "hangs": ""}
+	for name := range engines {
+		engines[name] = enginetest.FakeAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if name == "hangs" {
+				<-slow
+			}
+			w.Header().Set("Api-Version", "1.51")
+			_, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1."), "/")
+			_ = json.NewEncoder(w).Encode(answers["/"+path])
+		}))
+	}
+	complete := func(engine string, words ...string) string {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, program, append([]string{"__complete"}, words...)...)
+		cmd.Env = []string{"HOME=" + t.TempDir(), "DOCKER_HOST=" + engine}
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("complete %q: %v", words, err)
+		}
+		return string(out)
+	}
+	for _, c := range []struct{ words, want string }{
+		{"start _", "web\n"}, {"rmi _", "app:1\n"}, {"volume rm _", "data\n"}, {"network rm _", "front\n"},
+		{"run --network _", "front\n"}, {"volume _", "inspect\t"}, {"ps --fi_", "--filter\t"},
+		{"_", "backup\t"}, {"im_", "images\t"}, {"backup _", "restore\t"}, {"backup restore --dr_", "--dry-run\t"},
+	} {
+		words := strings.Split(strings.TrimSuffix(c.words, "_"), " ")
+		if got := complete(engines["answers"], words...); !strings.Contains(got, c.want) {
+			t.Errorf("complete %q: %q has no %q", c.words, got, c.want)
+		}
+	}
+	begin := time.Now()
+	if got := complete(engines["hangs"], "start", ""); got != ":4\n" {
+		t.Errorf("with an engine that hangs: %q", got)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("an engine that hangs holds the shell for %s", took)
+	}
+}
+
+// The scripts are accepted by the shells that are there, and bash completes a container's name with it.
+func TestCompletionScripts(t *testing.T) {
+	program := davitProgram(t)
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		script, said, code := ask(t, program, "completion", shell)
+		if code != 0 || !strings.Contains(script, "__complete") {
+			t.Errorf("completion %s: exit code %d: %s", shell, code, said)
+			continue
+		}
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			continue // the script is not looked at by that shell here
+		}
+		cmd := exec.Command(path, "-n")
+		cmd.Stdin = strings.NewReader(script)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s does not accept its script: %v: %s", shell, err, out)
+		}
+	}
+}
+
+// Every command has a manual page, and ours are in the first.
+func TestManPages(t *testing.T) {
+	dir := t.TempDir()
+	if _, said, code := ask(t, davitProgram(t), "__man", dir); code != 0 {
+		t.Fatalf("exit code %d: %s", code, said)
+	}
+	for name, want := range map[string]string{"davit.1": "backup", "davit-run.1": "--publish", "davit-volume-prune.1": "--dry-run"} {
+		page, err := os.ReadFile(filepath.Join(dir, name))
+		if text := strings.ReplaceAll(string(page), `\-`, "-"); err != nil || !strings.Contains(text, want) {
+			t.Errorf("%s: %v, without %q", name, err, want)
+		}
+	}
+}
