@@ -25,6 +25,7 @@ func fakeEngine(t *testing.T) (endpoint string) {
 		"/networks":        []any{},
 		"/volumes":         map[string]any{"Volumes": []any{volume}},
 		"/volumes/data":    volume,
+		"/system/df":       map[string]any{"BuildCache": []any{}},
 	}
 	return enginetest.FakeAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path

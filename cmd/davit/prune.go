@@ -15,7 +15,7 @@ func (h *host) pruneCommand() *cli.Command {
 	return &cli.Command{
 		Name:     "prune",
 		Category: maintenance,
-		Usage:    "Free the disk by policy, with reasons, exact bytes and undo",
+		Usage:    "Free the disk by policy, with undo",
 		Description: paragraph("A policy says what may go; a preset is one that davit brings along (davit prune policy show). " +
 			"Nothing in use goes, nothing is removed with force, and named volumes only when a rule asks for them and " +
 			"they are archived first."),

@@ -23,7 +23,7 @@ func (h *host) pruneApplyCommand() *cli.Command {
 			examples(
 				"davit prune apply",
 				"davit prune apply prune.plan --yes",
-				"davit prune apply --preset pressure --target 25% --archive /mnt/other/prune --yes",
+				"davit prune apply --preset pressure --target 25% --archive /mnt/prune --yes",
 			) + exitCodes(exitDone, exitUsage, exitPartial, exitNoRepository, exitLocked, exitUnreachable, exitInterrupted),
 		Flags: append(pruneFlags(),
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "the same as plan"},

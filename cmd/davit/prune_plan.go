@@ -20,7 +20,7 @@ func (h *host) prunePlanCommand() *cli.Command {
 			examples(
 				"davit prune plan",
 				"davit prune plan --preset ci --pullable 'registry.example/*/*' --kept",
-				"davit prune plan --policy /etc/davit/prune.yaml --out prune.plan && davit prune apply prune.plan",
+				"davit prune plan --policy /etc/davit/prune.yaml --out prune.plan",
 			) + exitCodes(exitDone, exitUsage, exitUnreachable, exitInterrupted),
 		Flags: append(pruneFlags(),
 			&cli.BoolFlag{Name: "kept", Aliases: []string{"k"}, Usage: "list also what stays, and why"},
