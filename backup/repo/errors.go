@@ -71,7 +71,7 @@ type RemovedError struct {
 }
 
 func (e *RemovedError) Error() string {
-	return fmt.Sprintf("of snapshot %s a gc removed %d blobs, %s among them", e.Snapshot, e.Blobs, e.First)
+	return fmt.Sprintf("snapshot %s is not whole any more: gc removed %s", e.Snapshot, e.First)
 }
 
 // AmbiguousError tells that several snapshots match a prefix.

@@ -147,7 +147,11 @@ func (c *rescuer) all(ctx context.Context, f ref) (seen int64, err error) {
 		}
 		if c.graph == nil {
 			c.graph = newGraph(c.session.repo)
-			if _, err := c.graph.addRef(ctx, f); err != nil {
+			_, err := c.graph.addRef(ctx, f)
+			if damaged := (*DamagedError)(nil); errors.As(err, &damaged) && !c.session.repo.isThere(damaged.Digest) {
+				err = &RemovedError{Snapshot: f.ID, Blobs: 1, First: damaged.Digest}
+			}
+			if err != nil {
 				return 0, err
 			}
 		}

@@ -18,6 +18,13 @@ func (h *host) backupCommand() *cli.Command {
 			h.backupFilesCommand(),
 			h.backupRestoreCommand(),
 			h.backupVerifyCommand(),
+			h.backupDiffCommand(),
+			h.backupStatsCommand(),
+			h.backupForgetCommand(),
+			h.backupUndeleteCommand(),
+			h.backupGCCommand(),
+			h.backupUnlockCommand(),
+			h.backupRepairCommand(),
 		},
 	}
 }

@@ -141,6 +141,9 @@ func explainRepository(err error, f *failure) bool {
 	var newer *repo.NewerFormatError
 	var damaged *repo.DamagedError
 	var ambiguous *repo.AmbiguousError
+	var index *repo.IndexDamageError
+	var removed *repo.RemovedError
+	var unreadable *repo.UnreadableError
 	switch {
 	case errors.Is(err, repo.ErrNoRepository):
 		f.hint, f.code = "davit backup init --repo DIR makes one", exitNoRepository
@@ -152,6 +155,12 @@ func explainRepository(err error, f *failure) bool {
 		f.hint = "a newer davit wrote it; use that one"
 	case errors.As(err, &damaged):
 		f.hint, f.code = "davit backup verify tells what it hits", exitDamaged
+	case errors.As(err, &index):
+		f.hint, f.code = "davit backup repair makes the index anew", exitDamaged
+	case errors.As(err, &removed):
+		f.hint = "what gc has removed does not come back; a new backup stores it again"
+	case errors.As(err, &unreadable):
+		f.hint, f.code = "davit backup repair --dry-run tells more", exitDamaged
 	case errors.Is(err, repo.ErrNoSnapshot), errors.As(err, &ambiguous):
 		f.hint = "davit backup ls shows what there is"
 	default:
