@@ -61,7 +61,7 @@ func (s *session) commands() []*cobra.Command {
 	replace(systems, s.pruneSystemCommand())
 
 	all := []*cobra.Command{containers, images, volumes, networks, systems, s.saveCommand()}
-	for _, make := range []func(command.Cli) *cobra.Command{
+	for _, newCommand := range []func(command.Cli) *cobra.Command{
 		container.NewRunCommand, container.NewExecCommand, container.NewPsCommand, container.NewAttachCommand,
 		container.NewCommitCommand, container.NewCopyCommand, container.NewCreateCommand, container.NewDiffCommand,
 		container.NewExportCommand, container.NewKillCommand, container.NewLogsCommand, container.NewPauseCommand,
@@ -73,7 +73,7 @@ func (s *session) commands() []*cobra.Command {
 		registry.NewLoginCommand, registry.NewLogoutCommand, registry.NewSearchCommand,
 		system.NewVersionCommand, system.NewInfoCommand, system.NewEventsCommand, system.NewInspectCommand,
 	} {
-		all = append(all, make(s))
+		all = append(all, newCommand(s))
 	}
 	return all
 }
