@@ -23,8 +23,6 @@ func (a *applying) changed(v *Verdict) string {
 		return "it was made anew since the plan"
 	case o.State != v.State || !o.Ended.Equal(v.Ended):
 		return "it ran since the plan was made"
-	case o.Used.After(a.plan.Made):
-		return "it was used since the plan was made"
 	case hasLabel(o, KeepLabel):
 		return "label " + KeepLabel + " protects it now"
 	}
@@ -32,6 +30,9 @@ func (a *applying) changed(v *Verdict) string {
 		if !a.gone[u.Ref] && !a.goes(u.Ref) {
 			return "it is in use by " + u.title()
 		}
+	}
+	if o.Used.After(a.plan.Made) {
+		return "it was used since the plan was made"
 	}
 	return ""
 }
