@@ -36,11 +36,17 @@ type pageData struct {
 }
 
 // WriteHTML writes one page that needs nothing else: it shows a treemap of owners and folders, and the tables.
-// Whatever the report holds is data on the page, never markup or script.
-func WriteHTML(w io.Writer, r *Report) error {
+// Whatever the report holds is data on the page, never markup or script. program writes a remedy's command as it is typed.
+func WriteHTML(w io.Writer, r *Report, program func(words []string) string) error {
 	short := *r
 	short.Files = r.Files[:min(pageFiles, len(r.Files))]
 	short.Folders = nil
+	short.Free = slices.Clone(r.Free)
+	for i, m := range short.Free {
+		if len(m.Command) > 0 {
+			short.Free[i].Advice, short.Free[i].Command = program(m.Command), nil
+		}
+	}
 	data, err := json.Marshal(pageData{Report: &short, Owners: ownerMap(r), Folders: folderMap(r)}) // < > & come as \u003c…
 	if err != nil {
 		return fmt.Errorf("write page: %w", err)

@@ -85,10 +85,12 @@ func hostileReport(t *testing.T) *diskscan.Report {
 	return r
 }
 
+func typed(words []string) string { return strings.Join(append([]string{"davit"}, words...), " ") }
+
 // The page holds no markup that came from a name, and nothing from elsewhere.
 func TestHTMLEscapes(t *testing.T) {
 	var out bytes.Buffer
-	must(t, diskscan.WriteHTML(&out, hostileReport(t)))
+	must(t, diskscan.WriteHTML(&out, hostileReport(t), typed))
 	html := out.String()
 	for _, bad := range []string{"<img", "<script>document", "<script>alert", "\x1b", "http://", "https://", "src=\""} {
 		if strings.Contains(html, bad) {
@@ -111,7 +113,7 @@ func TestHTMLInBrowser(t *testing.T) {
 	file := filepath.Join(dir, "page.html")
 	out, err := os.Create(file)
 	must(t, err)
-	must(t, diskscan.WriteHTML(out, hostileReport(t)))
+	must(t, diskscan.WriteHTML(out, hostileReport(t), typed))
 	must(t, out.Close())
 	flags := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
 		"--user-data-dir=" + filepath.Join(dir, "profile"), "--window-size=1200,1400", "--virtual-time-budget=3000"}

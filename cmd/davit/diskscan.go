@@ -16,7 +16,7 @@ func (h *host) diskscanCommand() *cli.Command {
 		Name:      "diskscan",
 		Category:  maintenance,
 		Usage:     "Show what fills the disk, by Docker object",
-		UsageText: "davit diskscan [PATH…] [flags]\n       davit diskscan logs [--truncate NAME]… [--keep SIZE --to DIR] [--yes]",
+		UsageText: "davit diskscan [PATH…] [flags]\n       davit diskscan logs [DATA-ROOT] [--truncate NAME]… [--keep SIZE --to DIR] [--yes]",
 		Description: paragraph("Without PATH it looks at the engine's own folders and at the file systems they are on. It needs "+
 			"no engine and no free space, and writes nothing unless a flag says so. Bytes are those on disk; a file with "+
 			"several links counts once; what is mounted below PATH is not entered.") +
@@ -27,6 +27,8 @@ func (h *host) diskscanCommand() *cli.Command {
 				"davit diskscan /srv --min-size 200MiB --by file",
 				"davit diskscan /var/log --older-than 30d --by type",
 				"davit diskscan --json | jq '.owners[0]'",
+				"davit diskscan --watch 10s",
+				"davit diskscan --html /mnt/other/disk.html",
 				"davit diskscan logs --truncate web --keep 10MiB --to /mnt/other",
 			) + exitCodes(exitDone, exitUsage, exitPartial, exitInterrupted),
 		Flags:  diskscanFlags(),
@@ -40,6 +42,10 @@ func diskscanFlags() []cli.Flag {
 		&cli.StringFlag{Name: "min-size", Usage: "name only files of at least `SIZE` on disk, as 200MiB or 1.5GB"},
 		&cli.StringFlag{Name: "older-than", Usage: "name only files that did not change for `DUR`, as 12h or 30d"},
 		&cli.StringFlag{Name: "by", Usage: "list by `WHAT`: owner, dir, file or type (default owner, for plain folders dir)"},
+		&cli.StringFlag{Name: "watch", Usage: "show what grows, every `DUR`, until it is interrupted"},
+		&cli.BoolFlag{Name: "save", EnvVars: []string{"DAVIT_DISKSCAN_SAVE"}, Usage: "keep the totals, so that the next scan tells what grew"},
+		&cli.StringFlag{Name: "export", Usage: "write the tree to `FILE` for ncdu -f and gdu -f; one PATH"},
+		&cli.StringFlag{Name: "html", Usage: "write a page with a treemap and the tables to `FILE`"},
 		&cli.BoolFlag{Name: "offline", Usage: "do not ask the engine, only read its files"},
 		&cli.StringSliceFlag{Name: "truncate", Usage: "with logs: empty the log of container `NAME`; may be repeated"},
 		&cli.StringFlag{Name: "keep", Usage: "with logs: save the last `SIZE` of each first, in a file in --to"},
@@ -58,6 +64,10 @@ type scanFlags struct {
 	before  time.Time
 	by      string
 	json    bool
+	save    bool
+	watch   time.Duration
+	export  string
+	html    string
 }
 
 // What --by may say.
@@ -69,7 +79,8 @@ const (
 )
 
 func (h *host) readScanFlags(c *cli.Context) (scanFlags, error) {
-	f := scanFlags{top: c.Int("top"), topSet: c.IsSet("top"), by: c.String("by"), json: c.Bool("json")}
+	f := scanFlags{top: c.Int("top"), topSet: c.IsSet("top"), by: c.String("by"), json: c.Bool("json"),
+		save: c.Bool("save"), export: c.String("export"), html: c.String("html")}
 	if f.top < 1 || f.top > maxTop {
 		return f, misuse(c, "--top must be from 1 to 10000", "")
 	}
@@ -86,10 +97,31 @@ func (h *host) readScanFlags(c *cli.Context) (scanFlags, error) {
 		return f, err
 	}
 	age, err := ageFlag(c, "older-than")
+	if err != nil {
+		return f, err
+	}
 	if age > 0 {
 		f.before = h.now().Add(-age)
 	}
-	return f, err
+	if f.watch, err = ageFlag(c, "watch"); err != nil {
+		return f, err
+	}
+	return f, f.conflict(c)
+}
+
+// conflict refuses flags that do not go together.
+func (f *scanFlags) conflict(c *cli.Context) error {
+	switch {
+	case f.watch > 0 && (f.save || f.export != "" || f.html != ""):
+		return misuse(c, "--watch goes with none of --save, --export and --html", "")
+	case f.watch > 0 && f.watch < time.Second:
+		return misuse(c, "--watch must be at least 1s", "")
+	case f.export != "" && (f.save || f.html != "" || f.json):
+		return misuse(c, "--export goes with none of --save, --html and --json", "")
+	case f.export != "" && c.NArg() != 1:
+		return misuse(c, "--export needs one PATH", "")
+	}
+	return nil
 }
 
 const maxTop = 10_000
@@ -108,8 +140,13 @@ func (h *host) diskscan(c *cli.Context) error {
 		return err
 	}
 	s, err := h.surveyOf(c)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case flags.watch > 0:
+		return h.watchDisk(c, s, flags)
+	case flags.export != "":
+		return h.exportTree(c, flags.export)
 	}
 	text := &textWriter{w: h.out}
 	report := s.Start()
@@ -119,15 +156,13 @@ func (h *host) diskscan(c *cli.Context) error {
 	if err := h.scan(c, s, report, flags); err != nil {
 		return err
 	}
+	outputs := errors.Join(h.remember(c, report, flags), h.writePage(report, flags))
 	if flags.json {
 		text.err = writeJSON(h.out, report)
 	} else {
 		text.report(report, flags, h.columns(), h.programOf())
 	}
-	if text.err != nil {
-		return text.err
-	}
-	return report.Incomplete()
+	return errors.Join(text.err, outputs, report.Incomplete())
 }
 
 // columns is how wide a line may be: in a file or a pipe nothing is cut.

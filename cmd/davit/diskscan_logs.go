@@ -11,10 +11,10 @@ import (
 
 // diskscanLogs is davit diskscan logs.
 func (h *host) diskscanLogs(c *cli.Context) error {
-	if c.NArg() > 1 {
-		return misuse(c, "one argument too many: "+c.Args().Get(1), "logs of containers are named by --truncate")
+	if c.NArg() > 2 {
+		return misuse(c, "one argument too many: "+c.Args().Get(2), "logs of containers are named by --truncate")
 	}
-	for _, name := range []string{"top", "min-size", "older-than", "by"} {
+	for _, name := range []string{"top", "min-size", "older-than", "by", "watch", "save", "export", "html"} {
 		if c.IsSet(name) {
 			return misuse(c, "--"+name+" is not for logs", "a folder named logs is written ./logs")
 		}
@@ -51,9 +51,17 @@ func incomplete(problems []diskscan.Problem) error {
 	return &diskscan.IncompleteError{Problems: len(problems), First: problems[0]}
 }
 
-// logs reads the logs of the machine's engine.
+// logs reads the logs in the data-root that is named, or else in that of the machine's engine.
 func (h *host) logs(c *cli.Context) (logs []diskscan.LogFile, problems []diskscan.Problem, err error) {
-	stores, live := h.storesAndFacts(c)
+	var stores []diskscan.Store
+	var live *diskscan.Facts
+	if c.NArg() > 1 {
+		if stores = diskscan.StoresAt(c.Args().Get(1), ""); len(stores) == 0 {
+			return nil, nil, misuse(c, "no such folder: "+c.Args().Get(1), "")
+		}
+	} else {
+		stores, live = h.storesAndFacts(c)
+	}
 	found := false
 	for _, s := range stores {
 		if s.Kind == diskscan.DataRoot {

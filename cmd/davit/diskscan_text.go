@@ -133,11 +133,22 @@ func (t *textWriter) free(r *diskscan.Report, width int, program func([]string) 
 }
 
 func (t *textWriter) owners(r *diskscan.Report, n, width int) {
-	table := newTable(">SIZE", ">SHARE", ">INODES", "OWNER")
+	titles := []string{">SIZE", ">SHARE", ">INODES", "OWNER"}
+	if r.Since != nil {
+		titles = []string{">SIZE", ">SHARE", ">GROWTH", "OWNER"}
+	}
+	table := newTable(titles...)
 	for _, o := range r.Owners[:min(n, len(r.Owners))] {
-		table.row(size(o.Bytes), share(o.Bytes, r.Total.Bytes), humanize.Comma(o.Inodes), truncate(ownerSaid(o), width-36))
+		third := humanize.Comma(o.Inodes)
+		if r.Since != nil {
+			third = grown(o)
+		}
+		table.row(size(o.Bytes), share(o.Bytes, r.Total.Bytes), third, truncate(ownerSaid(o), width-36))
 	}
 	t.table(table)
+	if r.Since != nil {
+		t.linef("growth is since %s", clock(*r.Since))
+	}
 	t.more(len(r.Owners)-n, "owner")
 }
 
@@ -145,6 +156,13 @@ func (t *textWriter) more(n int, what string) {
 	if n > 0 {
 		t.linef("and %s (--top %s)", count(int64(n), "more "+what), "N")
 	}
+}
+
+func grown(o diskscan.Owner) string {
+	if o.Growth == nil || *o.Growth == 0 {
+		return "-"
+	}
+	return ifThen(*o.Growth > 0, "+") + size(*o.Growth)
 }
 
 // ownerSaid is an owner in one line.
