@@ -178,6 +178,14 @@ func TestDockerSaveFiles(t *testing.T) {
 	h.must("xz -k a.tar; bzip2 -k a.tar; for f in a.tar.xz a.tar.bz2 a.tar.zst; do davit rmi base:1 && davit load < $f || exit 1; done")
 	h.must("mv a.tar.zst renamed; davit rmi base:1; davit load -i renamed")
 
+	spool := filepath.Join(h.engine.DataRoot, "tmp")
+	h.must("mkdir -p " + spool + " && mount -t tmpfs -o size=64k tmpfs " + spool)
+	a := h.run("davit save base:1 -o full.tar; code=$?; ls full.tar; exit $code")
+	h.must("umount " + spool)
+	if a.code != 1 || !strings.Contains(a.err, "has room for") || a.out != "" {
+		t.Errorf("save with a full spool: exit code %d, %s%s", a.code, a.out, a.err)
+	}
+
 	h.must("mkdir d; echo older > d/f.tar")
 	if a := h.run("davit save -o d/f.tar nothing"); a.code != 1 {
 		t.Errorf("save of nothing: exit code %d", a.code)

@@ -254,3 +254,19 @@ func TestManPages(t *testing.T) {
 		}
 	}
 }
+
+// The first screen costs at most 30 ms of CPU, docker's commands notwithstanding: they are built when they are meant.
+func TestHelpIsQuick(t *testing.T) {
+	program, least := davitProgram(t), time.Hour
+	for range 10 {
+		cmd := exec.Command(program, "--help")
+		cmd.Env = []string{"HOME=/nonexistent"}
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		least = min(least, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+	}
+	if least > 30*time.Millisecond {
+		t.Errorf("davit --help takes %s of CPU", least)
+	}
+}
