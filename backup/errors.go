@@ -9,6 +9,22 @@ import (
 // ErrNothingSelected says that a selection names nothing that exists on this host.
 var ErrNothingSelected = errors.New("nothing to back up")
 
+// nothingSelected is ErrNothingSelected, with some of what was left out and why.
+func nothingSelected(skipped []Skipped) error {
+	const named = 3
+	if len(skipped) == 0 {
+		return ErrNothingSelected
+	}
+	var why []string
+	for _, s := range skipped[:min(len(skipped), named)] {
+		why = append(why, fmt.Sprintf("%s %s is left out: %s", s.Kind, s.Name, s.Reason))
+	}
+	if more := len(skipped) - named; more > 0 {
+		why = append(why, fmt.Sprintf("%d more", more))
+	}
+	return fmt.Errorf("%w: %s", ErrNothingSelected, strings.Join(why, "; "))
+}
+
 // UsageError says that what was asked for cannot be: nothing was done (exit code 2).
 type UsageError struct {
 	Reason string

@@ -38,7 +38,7 @@ func PlanCreate(ctx context.Context, env *Env, o CreateOptions) (*CreatePlan, er
 		}
 	}
 	if len(b.plan.Items) == 0 {
-		return nil, ErrNothingSelected
+		return nil, nothingSelected(b.plan.Skipped)
 	}
 	b.planGroups()
 	return b.plan, nil

@@ -20,6 +20,7 @@ import (
 // n to another file, far from them: a snapshot of one moment has maps that are not behind that file, and at most one ahead.
 func TestStoresThroughAMapAreInTheSnapshot(t *testing.T) {
 	enginetest.NeedRoot(t)
+	t.Parallel()
 	data := enginetest.Disk(t, 64<<20) // of its own: a sync of the repository's disk would clean the pages, too
 	s := newEngineSite(t, 256<<20, enginetest.DockerdOptions{Version: "20.10"})
 	s.data = data

@@ -58,7 +58,7 @@ const rewrite = "cp /data/original /data/copy; echo ready; while :; do dd if=/da
 func (s *engineSite) runApp(t *testing.T, command ...string) {
 	t.Helper()
 	s.CLI(t, "volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device="+s.data, "data")
-	s.RunContainer(t, append([]string{"--name", "app", "--init", "--restart", "unless-stopped", "-v", "data:/data", "bb:1"}, command...)...)
+	s.RunContainer(t, append([]string{"--name", "app", "--init", "--stop-timeout", "1", "--restart", "unless-stopped", "-v", "data:/data", "bb:1"}, command...)...)
 }
 
 // status is docker's word for a container's state, or the error.

@@ -13,6 +13,7 @@ import (
 // container runs again within seconds, the next run succeeds and the repository is whole.
 func TestKilledWhileContainersAreHeld(t *testing.T) {
 	enginetest.NeedRoot(t)
+	t.Parallel()
 	s := newEngineSite(t, 1<<30, enginetest.DockerdOptions{Version: "20.10"})
 	write(t, s.data+"/original", noise(96<<20))
 	s.runApp(t, "sh", "-c", rewrite)

@@ -18,15 +18,16 @@ const (
 	perDir     = 100
 	smallFile  = 8 << 10
 	bigFiles   = 8
-	bigFile    = 4 << 20
-	rewritten  = 100 // small files that a round writes anew
-	fullRounds = 10  // every so many kills the repository is read whole
+	bigFile    = 2 << 20
+	rewritten  = 60 // small files that a round writes anew
+	fullRounds = 10 // every so many kills the repository is read whole
 )
 
 // davit is killed at any moment of a backup, over and over: the repository verifies each time, the next run succeeds, and
 // what was saved before restores as it was.
 func TestKilledAtRandomMoments(t *testing.T) {
 	enginetest.NeedRoot(t)
+	t.Parallel()
 	s := newSite(t, 2<<30)
 	item := ":path/" + backup.EncodeName(s.data)
 	for i := range dirs * perDir {
@@ -53,7 +54,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 			break
 		}
 		s.change(t, round)
-		after := time.Duration(rand.Int64N(int64(took)))
+		after := time.Duration(rand.Int64N(int64(took * 4 / 5)))
 		p := s.start(t, "backup", "create", "--progress", "none", "--path", s.data)
 		select {
 		case <-p.done:
