@@ -90,7 +90,7 @@ func survey(t *testing.T, s *diskscan.Survey) *diskscan.Report {
 	t.Helper()
 	s.Now = time.Now
 	r := s.Start()
-	s.Attribute(r)
+	s.Attribute(t.Context(), r)
 	must(t, s.Scan(t.Context(), r, diskscan.ScanOptions{Top: 10}))
 	return r
 }
@@ -110,13 +110,13 @@ func TestOwnersOnRealEngines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := enginetest.StartDockerd(t, options)
 			fill(t, d)
-			live, err := diskscan.Ask(t.Context(), connect(t, d))
-			must(t, err)
 			stores := diskscan.StoresAt(d.DataRoot, d.ContainerdRoot)
 			if len(stores) != 2 {
 				t.Fatalf("stores %v", stores)
 			}
-			offline, online := survey(t, &diskscan.Survey{Stores: stores}), survey(t, &diskscan.Survey{Stores: stores, Live: live})
+			offline, online := survey(t, &diskscan.Survey{Stores: stores}), survey(t, &diskscan.Survey{Stores: stores, Ask: func(ctx context.Context) (*diskscan.Facts, error) {
+				return diskscan.Ask(ctx, connect(t, d))
+			}})
 			if !reflect.DeepEqual(offline.Owners, online.Owners) {
 				t.Errorf("offline:\n%s\nonline:\n%s", show(offline), show(online))
 			}

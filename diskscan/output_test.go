@@ -80,7 +80,7 @@ func hostileReport(t *testing.T) *diskscan.Report {
 	must(t, os.WriteFile(evil, make([]byte, 800_000), 0o600))
 	s := &diskscan.Survey{Paths: []string{root}, Now: time.Now, Host: "</title><script>document.title='owned'</script>"}
 	r := s.Start()
-	s.Attribute(r)
+	s.Attribute(t.Context(), r)
 	must(t, s.Scan(t.Context(), r, diskscan.ScanOptions{Top: 20, Folders: true}))
 	return r
 }
@@ -153,7 +153,7 @@ func TestHistory(t *testing.T) {
 		at = at.Add(time.Hour)
 		s := &diskscan.Survey{Paths: []string{path}, Now: func() time.Time { return at }}
 		r := s.Start()
-		s.Attribute(r)
+		s.Attribute(t.Context(), r)
 		must(t, s.Scan(t.Context(), r, diskscan.ScanOptions{}))
 		must(t, h.Compare(r))
 		return r
@@ -200,7 +200,7 @@ func TestCompare(t *testing.T) {
 	look := func() *diskscan.Report {
 		s := &diskscan.Survey{Paths: []string{disk}, Now: func() time.Time { return at }}
 		r := s.Start()
-		s.Attribute(r)
+		s.Attribute(t.Context(), r)
 		must(t, s.Scan(t.Context(), r, diskscan.ScanOptions{}))
 		return r
 	}

@@ -16,6 +16,7 @@ type Report struct {
 	Owners      []Owner        `json:"owners"`
 	Since       *time.Time     `json:"since,omitempty"` // of the saved scan that growth is counted from
 	Files       []File         `json:"files"`
+	Hidden      []Hidden       `json:"hidden,omitempty"`
 	DeletedOpen []OpenFile     `json:"deleted_open"`
 	Free        []Remedy       `json:"free"`
 	Types       []TypeUsage    `json:"types,omitempty"`

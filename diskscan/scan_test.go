@@ -90,6 +90,10 @@ func TestTotalsAreDus(t *testing.T) {
 	if want := before.Inodes - 3; after.Inodes != want+1 { // three are below mounts; the overlay makes one in work
 		t.Errorf("%d inodes with mounts, %d without", after.Inodes, before.Inodes)
 	}
+	r := survey(t, &diskscan.Survey{Paths: []string{dir}})
+	if len(r.Hidden) != 1 || r.Hidden[0].MountPoint != filepath.Join(dir, "hidden") || r.Hidden[0].Bytes < 100_000 {
+		t.Errorf("hidden: %+v", r.Hidden)
+	}
 	// du enters a bind mount of the same device, and counts what it has counted already.
 	mount(t, filepath.Join(dir, "lower"), filepath.Join(dir, "bind"), "", "")
 	if bound := scanFolder(t, diskscan.ScanOptions{}, dir).Total; bound.Inodes != after.Inodes-1 {

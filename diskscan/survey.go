@@ -13,10 +13,12 @@ import (
 type Survey struct {
 	Paths  []string // what is asked for; none: the stores
 	Stores []Store  // of this machine's engine
-	Live   *Facts   // what the engine says; nil when it was not asked
 	Host   string
 	Now    func() time.Time
+	// Ask asks the engine what it knows; nil: there is none. What it does not say, its files do.
+	Ask func(ctx context.Context) (*Facts, error)
 
+	live     *Facts
 	targets  []Target
 	maps     map[string]*PlaceMap // by store
 	facts    *Facts
@@ -28,6 +30,7 @@ type IncompleteError struct {
 	Problems int
 	First    Problem
 	Nothing  bool // not one path could be read
+	Denied   bool // for want of rights
 }
 
 func (e *IncompleteError) Error() string {
@@ -81,7 +84,14 @@ func (s *Survey) covered(i int, real string) bool {
 }
 
 // Attribute reads Docker's own files and says who owns what in the targets.
-func (s *Survey) Attribute(r *Report) {
+func (s *Survey) Attribute(ctx context.Context, r *Report) {
+	if s.Ask != nil {
+		var err error
+		if s.live, err = s.Ask(ctx); err != nil {
+			s.live = nil
+			r.Notes = append(r.Notes, Problem{"engine", err.Error()})
+		}
+	}
 	stores := s.involved()
 	for _, store := range stores {
 		s.mapStore(store)
@@ -114,11 +124,11 @@ func (s *Survey) mapStore(store Store) {
 	var problems []Problem
 	if store.Kind == DataRoot {
 		var facts *Facts
-		m, facts, problems = mapDataRoot(store.Path, s.Live)
+		m, facts, problems = mapDataRoot(store.Path, s.live)
 		s.facts.add(facts)
 	} else {
 		var images []ImageFacts
-		m, images, problems = mapContainerd(store.Path, s.facts, s.Live)
+		m, images, problems = mapContainerd(store.Path, s.facts, s.live)
 		s.facts.Images = append(s.facts.Images, images...)
 	}
 	s.maps[store.Path] = m
@@ -190,6 +200,7 @@ func (s *Survey) Scan(ctx context.Context, r *Report, o ScanOptions) error {
 	r.scanned = result.Scanned
 	markShared(r.Files)
 	s.open(r)
+	r.Hidden = hiddenBelowMounts(ctx, s.targets)
 	r.Free = remedies(r, s.facts)
 	return nil
 }
@@ -217,5 +228,6 @@ func (r *Report) Incomplete() error {
 	if n == 0 {
 		return nil
 	}
-	return &IncompleteError{Problems: n, First: r.Problems[0], Nothing: r.scanned == 0}
+	first := r.Problems[0]
+	return &IncompleteError{Problems: n, First: first, Nothing: r.scanned == 0, Denied: strings.Contains(first.Reason, "permission denied")}
 }

@@ -185,22 +185,29 @@ func (h *host) surveyOf(c *cli.Context) (*diskscan.Survey, error) {
 			return nil, misuse(c, "argument PATH is empty", "")
 		}
 	}
-	s.Stores, s.Live = h.storesAndFacts(c)
+	var eng *engine.Engine
+	if s.Stores, eng = h.localStores(c); eng != nil {
+		s.Ask = func(ctx context.Context) (*diskscan.Facts, error) { return askAndClose(ctx, eng) }
+	}
 	if len(s.Paths) == 0 && len(s.Stores) == 0 {
 		return nil, misuse(c, "no engine's folders are found here, and no PATH is given", "davit diskscan PATH looks at any folder")
 	}
 	return s, nil
 }
 
-// patience is how long an engine may take to say what it knows: on a full disk it may hang, and its files say the same.
-const patience = 2 * time.Second
+// On a full disk an engine may hang, and its files say the same: it gets so long to show that it is this machine's, before
+// anything is told, and so long to say what it knows.
+const (
+	patienceToConnect = 700 * time.Millisecond
+	patienceToAsk     = 3 * time.Second
+)
 
-// storesAndFacts finds the engine's folders, and what it says about them if it is here and answers soon.
-func (h *host) storesAndFacts(c *cli.Context) ([]diskscan.Store, *diskscan.Facts) {
+// localStores finds the engine's folders, and the engine if it is here and answers soon. The caller closes it.
+func (h *host) localStores(c *cli.Context) ([]diskscan.Store, *engine.Engine) {
 	if c.Bool("offline") {
 		return diskscan.FindStores(), nil
 	}
-	ctx, cancel := context.WithTimeout(c.Context, patience)
+	ctx, cancel := context.WithTimeout(c.Context, patienceToConnect)
 	defer cancel()
 	eng, err := engine.Connect(ctx, engine.Target{
 		Host: global(c, "host"), Context: global(c, "context"), ConfigDir: global(c, "config"),
@@ -208,23 +215,26 @@ func (h *host) storesAndFacts(c *cli.Context) ([]diskscan.Store, *diskscan.Facts
 	if err != nil {
 		return diskscan.FindStores(), nil
 	}
-	defer eng.Close()
 	info, err := eng.Info(ctx)
 	if isHere, _ := eng.Local(ctx); err != nil || !isHere {
+		_ = eng.Close()
 		return diskscan.FindStores(), nil
 	}
-	facts, err := diskscan.Ask(ctx, eng)
-	if err != nil {
-		facts = nil
-	}
-	return diskscan.StoresAt(info.DataRoot, info.ContainerdRoot), facts
+	return diskscan.StoresAt(info.DataRoot, info.ContainerdRoot), eng
+}
+
+func askAndClose(ctx context.Context, eng *engine.Engine) (*diskscan.Facts, error) {
+	defer eng.Close()
+	ctx, cancel := context.WithTimeout(ctx, patienceToAsk)
+	defer cancel()
+	return diskscan.Ask(ctx, eng)
 }
 
 // scan shows how far it is while it runs.
 func (h *host) scan(c *cli.Context, s *diskscan.Survey, report *diskscan.Report, flags scanFlags) error {
 	p := h.startProgress(c, "scan")
 	defer p.close()
-	s.Attribute(report)
+	s.Attribute(c.Context, report)
 	return s.Scan(c.Context, report, diskscan.ScanOptions{
 		Top: flags.top, MinSize: flags.minSize, Before: flags.before,
 		Folders: true, Types: flags.by == byType, Progress: p.Add,
@@ -239,6 +249,9 @@ func explainScan(err error, f *failure) bool {
 	}
 	if f.code = exitPartial; incomplete.Nothing {
 		f.code = exitFailed
+	}
+	if incomplete.Denied {
+		f.hint = "run it as root to see everything"
 	}
 	return true
 }

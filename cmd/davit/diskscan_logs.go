@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"davit/diskscan"
+	"davit/engine"
 
 	"github.com/urfave/cli/v2"
 )
@@ -60,7 +61,10 @@ func (h *host) logs(c *cli.Context) (logs []diskscan.LogFile, problems []disksca
 			return nil, nil, misuse(c, "no such folder: "+c.Args().Get(1), "")
 		}
 	} else {
-		stores, live = h.storesAndFacts(c)
+		var eng *engine.Engine
+		if stores, eng = h.localStores(c); eng != nil {
+			live, _ = askAndClose(c.Context, eng) // its files say the same
+		}
 	}
 	found := false
 	for _, s := range stores {

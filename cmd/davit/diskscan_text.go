@@ -24,7 +24,8 @@ func (t *textWriter) fileSystems(all []diskscan.FileSystem) {
 		if fs.Quota {
 			t.linef("  quotas are on: a user or project can be full before the disk is")
 		}
-		t.linef("  holds %s%s", strings.Join(fs.Holds, ", "), ifThen(fs.MountPoint == "/", ", and the system"))
+		t.linef("  holds %s%s%s", strings.Join(fs.Holds, ", "), ifThen(fs.MountPoint == "/", ", and the system"),
+			ifThen(fs.Reserved > 0, "; "+size(fs.Reserved)+" more are reserved for root"))
 	}
 }
 
@@ -86,6 +87,9 @@ func (t *textWriter) report(r *diskscan.Report, flags scanFlags, width int, prog
 	if inStores || len(r.DeletedOpen) > 0 {
 		t.deletedOpen(r, width)
 		t.free(r, width, program)
+	}
+	for _, hidden := range r.Hidden {
+		t.linef("hidden below the mount point %s: %s", hidden.MountPoint, size(hidden.Bytes))
 	}
 	t.scanProblems(r)
 }

@@ -48,7 +48,7 @@ func (h *host) watchDisk(c *cli.Context, first *diskscan.Survey, flags scanFlags
 
 func (h *host) sample(ctx context.Context, s *diskscan.Survey) (*diskscan.Report, error) {
 	r := s.Start()
-	s.Attribute(r)
+	s.Attribute(ctx, r)
 	return r, s.Scan(ctx, r, diskscan.ScanOptions{})
 }
 
