@@ -177,7 +177,8 @@ func (b *sides) both(do func(*side) answer) (docker, davit answer) {
 
 // These are run by docker's client on both sides.
 const (
-	stateOfEngine = `c=$(docker ps -aq --no-trunc); [ -z "$c" ] || docker inspect --format '{{.Name}} {{json .Config}} {{json .HostConfig}} {{json .Mounts}} {{.State.Status}} {{.State.ExitCode}} {{range $n, $v := .NetworkSettings.Networks}}{{$n}} {{json $v.IPAMConfig}} {{json $v.Links}}{{end}}' $c | sort
+	stateOfEngine = `c=$(docker ps -aq --no-trunc); [ -z "$c" ] || docker inspect --format '{{.Name}} {{json .Config}} {{json .HostConfig}} {{.State.Status}} {{.State.ExitCode}} {{range $n, $v := .NetworkSettings.Networks}}{{$n}} {{json $v.IPAMConfig}} {{json $v.Links}}{{end}}' $c | sort
+[ -z "$c" ] || docker inspect --format '{{range .Mounts}}{{printf "%s %s\n" $.Name (json .)}}{{end}}' $c | sort
 docker images -a --format '{{.Repository}}:{{.Tag}} {{.Size}}' | sort
 i=$(docker images -q | sort -u); [ -z "$i" ] || docker inspect --format '{{json .RepoTags}} {{.Comment}} {{.Author}} {{json .Config}} {{.Os}} {{.Architecture}} {{len .RootFS.Layers}}' $i | sort
 docker volume ls -q | while read -r v; do docker volume inspect --format '{{json .Labels}} {{json .Options}} {{.Driver}}' $v; done | sort
@@ -269,7 +270,12 @@ func firstDifference(docker, davit string) string {
 			other = b[i]
 		}
 		if one != other {
-			return fmt.Sprintf("docker: %s\ndavit:  %s", one, other)
+			from := 0
+			for from < min(len(one), len(other)) && one[from] == other[from] {
+				from++
+			}
+			from = max(0, from-60)
+			return fmt.Sprintf("line %d, column %d\ndocker: %s\ndavit:  %s", i+1, from, one[from:], other[from:])
 		}
 	}
 	return ""

@@ -277,6 +277,21 @@ func TestDockerTerminal(t *testing.T) {
 			t.Error("p1 is still there")
 		}
 	})
+	t.Run("ps is quicker than docker's", func(t *testing.T) {
+		h, client, took := all.in(t), dockerClient(t), map[string]time.Duration{}
+		for range 15 {
+			for _, text := range []string{"davit ps", client + " ps"} {
+				begin := time.Now()
+				h.must(text)
+				if d := time.Since(begin); took[text] == 0 || d < took[text] {
+					took[text] = d
+				}
+			}
+		}
+		if davit, docker := took["davit ps"], took[client+" ps"]; davit > docker*8/10 {
+			t.Errorf("davit ps takes %s, docker's %s", davit, docker)
+		}
+	})
 	t.Run("hostile labels", func(t *testing.T) { hostileLabels(t, all.in(t)) })
 }
 
