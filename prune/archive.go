@@ -15,7 +15,7 @@ import (
 )
 
 // ArchiveJob is the job that archives are filed under: "latest", retention and status of backups leave it alone.
-const ArchiveJob = "prune-archive"
+const ArchiveJob = repo.JobPruneArchive
 
 // Repository is an Archiver that keeps objects in a davit repository: shared layers once, containers with what they
 // wrote into their own file system.

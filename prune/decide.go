@@ -27,6 +27,8 @@ func Decide(f *Facts, p *Policy, o Options) *Plan {
 	d.steps()
 	candidates := d.candidates()
 	d.settle(candidates)
+	d.unarchived(candidates)
+	d.settle(candidates)
 	d.limit(candidates)
 	return d.plan()
 }
@@ -130,10 +132,6 @@ func (d *decision) apply(o *Object, v *Verdict) {
 			rank = ", " + place
 		}
 		v.Archive = r.Action == ArchiveRemove && !d.pullable(o)
-		if v.Archive && d.options.Archive == "" {
-			v.Archive, v.Reason = false, fmt.Sprintf("rule %s archives it first, and there is no archive", r.Name)
-			return
-		}
 		v.Remove = true
 		v.Reason = fmt.Sprintf("rule %s: %s%s", r.Name, d.describeAge(o), rank)
 		v.priority = [2]int64{int64(i), d.place(r, o)}
@@ -206,11 +204,25 @@ func (d *decision) candidates() []*Verdict {
 	return list
 }
 
+// unarchived keeps what is only to go once it is archived, when there is no archive.
+func (d *decision) unarchived(candidates []*Verdict) {
+	if d.options.Archive != "" {
+		return
+	}
+	for _, v := range candidates {
+		if v.Remove && v.Archive {
+			v.Remove, v.Archive, v.Reason = false, false, fmt.Sprintf("rule %s archives it first, and there is no archive", v.Rule)
+		}
+	}
+}
+
 // settle keeps every candidate that something needs which stays.
 func (d *decision) settle(candidates []*Verdict) {
 	goes := map[Ref]bool{}
 	for _, v := range candidates {
-		goes[v.Ref] = true
+		if v.Remove {
+			goes[v.Ref] = true
+		}
 	}
 	for _, ref := range d.needed(goes) {
 		v := d.verdicts[ref.ref]

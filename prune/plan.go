@@ -50,3 +50,11 @@ type Options struct {
 	Archive  string   `json:"archive,omitempty"`  // repository that objects go to first; "" for none
 	Pullable []string `json:"pullable,omitempty"` // globs of images that a registry still has: they need no archive
 }
+
+// Short is how many bytes the plan leaves the target unreached by; 0 when it reaches it, or there is none.
+func (p *Plan) Short() int64 {
+	if p.Goal == nil || p.Space == nil {
+		return 0
+	}
+	return max(0, int64(p.Goal.Free)-int64(p.Space.Free)-p.Bytes)
+}

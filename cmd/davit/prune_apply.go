@@ -65,14 +65,30 @@ func (h *host) pruneApply(c *cli.Context) error {
 			return err
 		}
 	}
-	if len(plan.Removed) == 0 || c.Bool("dry-run") {
+	if c.Bool("dry-run") {
 		return nil
+	}
+	if len(plan.Removed) == 0 {
+		return h.nothingToPrune(c, plan)
 	}
 	question := fmt.Sprintf("Remove these %d objects?", len(plan.Removed))
 	if err := h.confirm(c, question); err != nil {
 		return err
 	}
 	return h.applyPlan(c, eng, plan)
+}
+
+// nothingToPrune ends a run before it begins.
+func (h *host) nothingToPrune(c *cli.Context, plan *prune.Plan) error {
+	if c.Bool("json") {
+		if err := writeJSON(h.out, prune.Record{Host: plan.Host, Engine: plan.Engine.ID, Policy: plan.Policy, Deeds: []prune.Deed{}}); err != nil {
+			return err
+		}
+	}
+	if plan.Short() > 0 {
+		return &prune.PartialError{Action: "prune", Short: true}
+	}
+	return nil
 }
 
 // planWriter keeps the answer apart from what leads to it.

@@ -92,6 +92,9 @@ func writePrunePlan(w io.Writer, p *prune.Plan, kept bool) error {
 	if p.Space != nil {
 		text.linef("free now in %s: %s of %s%s", p.Space.Path, size(int64(p.Space.Free)), size(int64(p.Space.Total)), goalText(p.Goal))
 	}
+	if short := p.Short(); short > 0 {
+		text.linef("that leaves %s to the target; --kept tells why the rest stays", size(short))
+	}
 	for _, n := range p.Notes {
 		text.linef("note: %s", n)
 	}
