@@ -35,7 +35,10 @@
 //	davit/index/<run>-<n>.idx       id -> blob
 //	davit/sessions/<uuid>.json      who is writing
 //	davit/locks/write.lock          flock'ed by its holder, who writes his host, pid and since
-//	davit/gc, davit/keys            for the removal of blobs, and for keys
+//	davit/locks/gc.lock             the same for those who remove blobs
+//	davit/gc/<number>/              one removal of blobs, see below
+//	davit/tombstones/<snapshot>.json  what was forgotten
+//	davit/keys                      for keys
 //
 // Names that begin with a dot are temporary files. A temporary blob is called
 // .tmp-<session>-<n> and belongs to that session.
@@ -49,6 +52,12 @@
 // digest and size are of the snapshot's index blob. The sequence is one more
 // than the highest of that host, previous the id of the snapshot that had it.
 // Readers leave keys alone that they do not know.
+//
+// A tombstone is {version, id, time, host, ref}: when and by whom the snapshot
+// was forgotten, and the ref as it was. Its sequence number is not used again.
+//
+// A session is {version, id, host, pid, bootId, time, job, gcSeen}; gcSeen is the
+// highest number of a removal that was there before the session's file was.
 //
 // A snapshot is an OCI image index of artifactType
 // application/vnd.davit.snapshot.v1 with the annotations davit.snapshot (its
@@ -97,6 +106,33 @@
 // syncfs and the index file every 60 seconds or 512 MiB, so that an interrupted
 // run is resumed from there. A blob's file is never replaced by one that is not
 // durable.
+//
+// # Removing blobs
+//
+// Forgetting a snapshot removes its ref. Blobs are removed by GC, in steps that
+// need neither a client's clock nor a lock that backups would wait for. The
+// removal has a number, one more than the highest, eight digits as its folder's
+// name, and in it, in the order in which they appear: condemned, the digests of
+// what no snapshot needs and is older than the grace (an index file, whose ids are
+// the digests again); rescue/<uuid>-<n>, what a session needs of these, in the
+// same form; sweeping and done, which are empty. Nothing is removed before
+// sweeping. Times are the file system's.
+//
+// A session first has its file, then reads what is condemned and not done: that
+// counts as unknown, and what it stores again gets a new name, by a frame that
+// zstd decoders skip and that holds 16 random bytes. A document has one name only:
+// the session keeps a second link to it, and no index file names it until it is
+// rescued. Before the ref, and once more after it, the session looks for removals
+// again; of whatever it refers to and they condemn it writes a rescue, and then looks
+// for sweeping. If that is there it waits for done, or for the lock of a gc
+// that died; what is missing then it puts back, and otherwise there is no snapshot.
+//
+// GC, after the grace and when no living session has a lower gcSeen: sweeping;
+// read the rescues; read the refs again; publish the index without what goes;
+// remove it; done. What is named by a manifest that the index still offers does not
+// go either. Either the rescue precedes sweeping, and is read, or the
+// session sees sweeping. A removal is remembered for 30 days, for sessions that
+// counted as dead; one that is 28 days old makes no snapshot any more.
 //
 // # Restoring without davit
 //

@@ -41,6 +41,7 @@ func (c *collection) unneeded(ctx context.Context) ([]Blob, error) {
 	if err != nil {
 		return nil, err
 	}
+	needed := int32(len(c.graph.nodes))
 	err = c.addLoose(ctx, func(d Digest) bool {
 		age, _, there := c.age(d)
 		return !there || age >= c.grace || pending.Has(d)
@@ -50,13 +51,14 @@ func (c *collection) unneeded(ctx context.Context) ([]Blob, error) {
 	}
 	var old []Blob
 	err = c.repo.eachFile(ctx, func(d Digest) {
-		if c.graph.Has(d) || pending.Has(d) {
+		n, named := c.graph.at[d]
+		if named && n < needed || pending.Has(d) {
 			return
 		}
 		age, size, there := c.age(d)
 		switch {
 		case !there:
-		case age >= c.grace:
+		case !named && age >= c.grace:
 			old = append(old, namedBlob(d, size))
 		default:
 			c.result.Young.add(namedBlob(d, size))

@@ -14,7 +14,7 @@ func (h *host) backupDiffCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "diff",
 		Usage:     "Compare two snapshots, or an item in two of them",
-		UsageText: "davit backup diff --repo DIR SNAPSHOT[:KIND/NAME] SNAPSHOT[:KIND/NAME] [//PATH] [flags]",
+		UsageText: "davit backup diff --repo DIR SNAPSHOT[:KIND/NAME] SNAPSHOT [//PATH]",
 		Description: paragraph("It reads the lists of files, and content only where these do not tell. + is added, - removed, M changed.") +
 			examples(
 				"davit backup diff -r /srv/backup 3f2a91c0 latest",
@@ -59,8 +59,8 @@ func writeDiff(w io.Writer, r *backup.DiffReport) error {
 			text.linef("    %s %s%s", sign(f.Status), ifElse(f.Path == "", ".", f.Path), howChanged(f))
 		}
 	}
-	text.linef("%s differ; %s added, %d removed, %d changed", count(int64(len(r.Items)), "item"),
-		count(int64(sums[backup.DiffAdded]), "file"), sums[backup.DiffRemoved], sums[backup.DiffChanged])
+	text.linef("differences in %s; files: %d added, %d removed, %d changed", count(int64(len(r.Items)), "item"),
+		sums[backup.DiffAdded], sums[backup.DiffRemoved], sums[backup.DiffChanged])
 	return text.err
 }
 
