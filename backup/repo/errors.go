@@ -63,6 +63,20 @@ func (e *IndexDamageError) Error() string {
 	return fmt.Sprintf("index file %s is damaged: %v", e.Problems[0].File, e.Problems[0].Err)
 }
 
+// GCDamageError tells that the list of what a removal condemns cannot be read.
+// MendGC ends such a removal.
+type GCDamageError struct {
+	Number int64
+	Err    error
+}
+
+// Unwrap gives the reason.
+func (e *GCDamageError) Unwrap() error { return e.Err }
+
+func (e *GCDamageError) Error() string {
+	return fmt.Sprintf("read what removal %d condemns: %v", e.Number, e.Err)
+}
+
 // RemovedError tells that a removal of blobs took what a snapshot needs.
 type RemovedError struct {
 	Snapshot string

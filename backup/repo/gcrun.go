@@ -122,10 +122,10 @@ func (r *Repository) putCondemned(number int64, blobs []Blob) error {
 
 func (r *Repository) condemned(ctx context.Context, number int64) (*digestSet, error) {
 	set, err := readDigests(ctx, r.gcPath(number), condemnedFile)
-	if err != nil {
-		return nil, fmt.Errorf("read what removal %d condemns: %w", number, err)
+	if err != nil && ctx.Err() == nil {
+		return nil, &GCDamageError{Number: number, Err: err}
 	}
-	return set, nil
+	return set, err
 }
 
 // rescued is all that sessions have asked a removal to leave.
@@ -147,4 +147,37 @@ func (r *Repository) rescued(ctx context.Context, number int64) (*digestSet, err
 		blobs = append(blobs, set.blobs...)
 	}
 	return newDigestSet(blobs), nil
+}
+
+// MendGC ends the removals whose list of what is condemned cannot be read, which
+// keeps all sessions from beginning. What was not removed a later GC condemns
+// again. It returns their numbers.
+func (r *Repository) MendGC(ctx context.Context) ([]int64, error) {
+	if r.opt.ReadOnly {
+		return nil, fmt.Errorf("mend gc: %w", ErrReadOnly)
+	}
+	lock, err := r.tryGCLock()
+	if err != nil {
+		return nil, fmt.Errorf("mend gc: %w", err)
+	}
+	defer lock.Release()
+	runs, err := r.gcRuns()
+	if err != nil {
+		return nil, fmt.Errorf("mend gc: %w", err)
+	}
+	var mended []int64
+	for _, run := range runs {
+		if run.isDone() {
+			continue
+		}
+		_, err := r.condemned(ctx, run.number)
+		if damaged := (*GCDamageError)(nil); errors.As(err, &damaged) {
+			mended = append(mended, run.number)
+			err = r.putMarker(run.number, doneFile)
+		}
+		if err != nil {
+			return mended, fmt.Errorf("mend gc: %w", err)
+		}
+	}
+	return mended, nil
 }

@@ -21,8 +21,8 @@ func (x *liveIndex) IsCondemned(d Digest) bool {
 	return x.condemned.Has(d)
 }
 
-// SetCondemned replaces what is condemned. What was not yet flushed and is gone
-// is forgotten.
+// SetCondemned replaces what is condemned. What waits for a flush and is gone is
+// forgotten: a session put it that has ended, and nobody kept a removal from it.
 func (x *liveIndex) SetCondemned(set *digestSet, gone func(Blob) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -32,13 +32,6 @@ func (x *liveIndex) SetCondemned(set *digestSet, gone func(Blob) bool) {
 			delete(x.fresh, key)
 		}
 	}
-}
-
-// Fresh tells whether blobs wait for a flush.
-func (x *liveIndex) Fresh() bool {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return len(x.fresh) > 0
 }
 
 func (x *liveIndex) hold(h heldBlob) {

@@ -26,28 +26,19 @@ func (s *Session) learnCondemned(ctx context.Context) error {
 	}
 	s.repo.at("learn")
 	s.gcDone = make(map[int64]bool)
-	var pending, over []Blob
-	fresh := s.repo.index.Fresh()
+	var pending []Blob
 	for _, run := range runs {
 		s.gcDone[run.number] = run.isDone()
-		if run.isDone() && !fresh {
+		if run.isDone() {
 			continue
 		}
 		set, err := s.repo.condemned(ctx, run.number)
 		if err != nil {
 			return err
 		}
-		if run.isDone() {
-			over = append(over, set.blobs...)
-		} else {
-			pending = append(pending, set.blobs...)
-		}
+		pending = append(pending, set.blobs...)
 	}
-	taken := newDigestSet(over)
-	s.repo.index.SetCondemned(newDigestSet(pending), func(b Blob) bool {
-		_, there := s.repo.HasFile(b.Digest)
-		return !there && taken.Has(b.Digest)
-	})
+	s.repo.index.SetCondemned(newDigestSet(pending), func(b Blob) bool { return !s.repo.isThere(b.Digest) })
 	return nil
 }
 

@@ -38,6 +38,7 @@ type repairReport struct {
 	Unreadable []unreadable `json:"unreadable"` // snapshots
 	Dropped    []string     `json:"dropped"`    // of them, by id
 	Index      []unreadable `json:"index"`      // damaged index files, which are gone after a repair
+	Removals   []int64      `json:"removals"`   // by gc, ended since they were damaged
 	Records    int          `json:"records"`    // in the index now
 	Missing    []string     `json:"missing"`    // blobs that snapshots need and that are not there
 }
@@ -74,7 +75,7 @@ func (h *host) backupRepair(c *cli.Context) error {
 }
 
 func newRepairReport(r *repo.Repository, problems []repo.SnapshotProblem) *repairReport {
-	report := &repairReport{Unreadable: []unreadable{}, Dropped: []string{}, Index: []unreadable{}, Missing: []string{}}
+	report := &repairReport{Unreadable: []unreadable{}, Dropped: []string{}, Index: []unreadable{}, Removals: []int64{}, Missing: []string{}}
 	for _, p := range problems {
 		report.Unreadable = append(report.Unreadable, unreadable{p.ID, oneLine(p.Err)})
 	}
@@ -104,6 +105,11 @@ func (h *host) repair(c *cli.Context, r *repo.Repository, report *repairReport) 
 			return err
 		}
 	}
+	mended, err := r.MendGC(c.Context)
+	if err != nil {
+		return err
+	}
+	report.Removals = append(report.Removals, mended...)
 	rebuilt, err := r.RebuildIndex(c.Context)
 	if err != nil {
 		return err
@@ -142,6 +148,9 @@ func writeRepair(w io.Writer, r *repairReport) error {
 	}
 	for _, u := range r.Index {
 		text.linef("index file %s is damaged: %s", u.Name, u.Reason)
+	}
+	for _, n := range r.Removals {
+		text.linef("removal %d is damaged: given up, the next gc begins anew", n)
 	}
 	for _, d := range r.Missing {
 		text.linef("missing %s", d)

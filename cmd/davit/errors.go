@@ -142,6 +142,7 @@ func explainRepository(err error, f *failure) bool {
 	var damaged *repo.DamagedError
 	var ambiguous *repo.AmbiguousError
 	var index *repo.IndexDamageError
+	var removal *repo.GCDamageError
 	var removed *repo.RemovedError
 	var unreadable *repo.UnreadableError
 	switch {
@@ -155,8 +156,8 @@ func explainRepository(err error, f *failure) bool {
 		f.hint = "a newer davit wrote it; use that one"
 	case errors.As(err, &damaged):
 		f.hint, f.code = "davit backup verify tells what it hits", exitDamaged
-	case errors.As(err, &index):
-		f.hint, f.code = "davit backup repair makes the index anew", exitDamaged
+	case errors.As(err, &index), errors.As(err, &removal):
+		f.hint, f.code = "davit backup repair mends that", exitDamaged
 	case errors.As(err, &removed):
 		f.hint = "what gc has removed does not come back; a new backup stores it again"
 	case errors.As(err, &unreadable):
