@@ -45,8 +45,9 @@ func (e *Engine) BuildCache(ctx context.Context) ([]CacheRecord, error) {
 			ID: r.ID, Parents: r.Parents, Type: r.Type, Description: r.Description, InUse: r.InUse, Shared: r.Shared,
 			Size: r.Size, CreatedAt: r.CreatedAt, UsageCount: r.UsageCount,
 		}
-		if r.Parent != "" {
-			c.Parents = append(c.Parents, r.Parent)
+		//lint:ignore SA1019 it is all that engines before 23 tell
+		if parent := r.Parent; parent != "" {
+			c.Parents = append(c.Parents, parent)
 		}
 		if r.LastUsedAt != nil {
 			c.LastUsedAt = *r.LastUsedAt

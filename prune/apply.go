@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -68,8 +68,7 @@ func Apply(ctx context.Context, env *Env, plan *Plan) (_ *Record, err error) {
 		return nil, &PlanError{fmt.Sprintf("was made for engine %s (%s), and this is %s (%s)",
 			plan.Engine.ID, plan.Engine.Name, facts.Engine.ID, facts.Engine.Name)}
 	}
-	ledger.Observe(facts)
-	if err := ledger.Save(); err != nil {
+	if err := updateLedger(ledgerFolder(env.StateDir), func(l *Ledger) { l.observe(facts) }); err != nil {
 		return nil, err
 	}
 	id, err := newRunID(env.Now(), env.Rand)
@@ -88,7 +87,7 @@ func Apply(ctx context.Context, env *Env, plan *Plan) (_ *Record, err error) {
 	return a.record, a.run(ctx)
 }
 
-func ledgerFolder(state string) string { return state + string(os.PathSeparator) + "prune" }
+func ledgerFolder(state string) string { return filepath.Join(state, "prune") }
 
 // LedgerOf reads what davit remembers of the uses of objects, for Read.
 func LedgerOf(state string) (*Ledger, error) { return OpenLedger(ledgerFolder(state)) }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"davit/engine/hostfs"
 )
 
@@ -72,8 +74,8 @@ func (l *Ledger) remember(f *Facts) {
 	}
 }
 
-// Observe takes what facts show into the ledger, and drops what is gone.
-func (l *Ledger) Observe(f *Facts) {
+// observe takes what facts show into the ledger, and drops what is gone.
+func (l *Ledger) observe(f *Facts) {
 	known := l.Engines[f.Engine.ID]
 	now := map[string]Sight{}
 	for i := range f.Objects {
@@ -93,14 +95,42 @@ func (l *Ledger) Observe(f *Facts) {
 	l.Engines[f.Engine.ID] = now
 }
 
-// Save writes the ledger.
-func (l *Ledger) Save() error {
+// see notes the use of one object, if nobody knows a later one.
+func (l *Ledger) see(engine string, ref Ref, at time.Time, how string) {
+	if l.Engines[engine] == nil {
+		l.Engines[engine] = map[string]Sight{}
+	}
+	s := l.Engines[engine][ref.key()]
+	if s.First.IsZero() {
+		s.First = at
+	}
+	if at.After(s.Used) {
+		s.Used, s.How = at, how
+	}
+	l.Engines[engine][ref.key()] = s
+}
+
+// updateLedger changes the ledger below a folder. Others that do so at the same time wait.
+func updateLedger(dir string, change func(*Ledger)) (err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("create folder of the last-used ledger: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "used.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock last-used ledger: %w", err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock last-used ledger: %w", err)
+	}
+	l, err := OpenLedger(dir)
+	if err != nil {
+		return err
+	}
+	change(l)
 	data, err := json.Marshal(l)
 	if err != nil {
 		return fmt.Errorf("encode last-used ledger: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
-		return fmt.Errorf("create folder of the last-used ledger: %w", err)
 	}
 	return hostfs.WriteFile(l.path, data, 0o600)
 }

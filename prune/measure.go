@@ -54,6 +54,7 @@ func (f *Facts) folders(o *Object) []string {
 
 // Make reads, decides and measures: all there is to a plan.
 func Make(ctx context.Context, e Reader, p *Policy, o Options, read ReadOptions) (*Plan, *Facts, error) {
+	began := read.Now()
 	f, err := Read(ctx, e, read)
 	if err != nil {
 		return nil, nil, err
@@ -65,5 +66,6 @@ func Make(ctx context.Context, e Reader, p *Policy, o Options, read ReadOptions)
 	}
 	plan := Decide(f, p, o)
 	plan.Exact = read.Exact && f.Engine.Local
+	plan.Seconds = read.Now().Sub(began).Seconds()
 	return plan, f, nil
 }

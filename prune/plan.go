@@ -24,10 +24,11 @@ type Plan struct {
 	Options  Options     `json:"options"`
 	Goal     *Goal       `json:"goal,omitempty"` // what is to be free in the end
 	Space    *Space      `json:"space,omitempty"`
-	Removed  []Verdict   `json:"remove"` // in the order of their removal
-	Kept     []Verdict   `json:"keep"`   // sorted by kind, name and id
-	Bytes    int64       `json:"bytes"`  // what all removals free: the sum of their Bytes
-	Exact    bool        `json:"exact"`  // layers were walked, not taken from the engine's books
+	Removed  []Verdict   `json:"remove"`  // in the order of their removal
+	Kept     []Verdict   `json:"keep"`    // sorted by kind, name and id
+	Bytes    int64       `json:"bytes"`   // what all removals free: the sum of their Bytes
+	Exact    bool        `json:"exact"`   // layers were walked, not taken from the engine's books
+	Seconds  float64     `json:"seconds"` // it took to read and decide
 	Notes    []string    `json:"notes,omitempty"`
 	Checksum string      `json:"checksum,omitempty"` // of a plan in a file
 }

@@ -84,6 +84,7 @@ rules:
 // TestRaces shows what happens when the host changes between a plan and its end: what changed or is in use stays, and
 // the record says so.
 func TestRaces(t *testing.T) {
+	t.Parallel()
 	h := newRealHost(t, enginetest.DockerdOptions{})
 	image := func(ref string) { h.MakeImage(t, ref, enginetest.File{Name: "id", Content: ref + noise(1000)}) }
 

@@ -138,6 +138,7 @@ func engines() map[string]enginetest.DockerdOptions {
 // TestApplyAndUndo proves on real engines that the bytes of a plan are those that go, that nothing in use goes, and
 // that undo brings everything back, down to what a container wrote and deleted.
 func TestApplyAndUndo(t *testing.T) {
+	t.Parallel()
 	for name, o := range engines() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -235,6 +236,7 @@ func (h *realHost) checkContainer(t *testing.T) {
 
 // TestBuildCache proves that layers which the build cache shares with images count for whichever goes last.
 func TestBuildCache(t *testing.T) {
+	t.Parallel()
 	const images = `
 version: 1
 min_age: 0s

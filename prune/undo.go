@@ -73,7 +73,7 @@ func Undo(ctx context.Context, env *Env, e Restorer, record *Record, archive *ba
 // NoObjectError says that a run removed nothing of a name.
 type NoObjectError struct{ Name, Run string }
 
-func (e *NoObjectError) Error() string { return fmt.Sprintf("run %s removed no %s", e.Run, e.Name) }
+func (e *NoObjectError) Error() string { return fmt.Sprintf("run %s did not remove %q", e.Run, e.Name) }
 
 // choose finds the deeds that are meant.
 func (r *Record) choose(names []string) ([]Deed, error) {

@@ -25,6 +25,7 @@ func (h *host) pruneCommand() *cli.Command {
 			h.pruneUndoCommand(),
 			h.pruneHistoryCommand(),
 			h.prunePolicyCommand(),
+			h.pruneWatchCommand(),
 		},
 	}
 }

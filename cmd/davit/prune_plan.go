@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"davit/prune"
 
@@ -86,7 +87,7 @@ func writePrunePlan(w io.Writer, p *prune.Plan, kept bool) error {
 	}
 	exact := "by the engine's books"
 	if p.Exact {
-		exact = "as measured on the disk"
+		exact = "as measured on the disk in " + span(time.Duration(p.Seconds*float64(time.Second)))
 	}
 	text.linef("%s: %d of %d objects go and free %s, %s", p.Policy, len(p.Removed), len(p.Removed)+len(p.Kept), size(p.Bytes), exact)
 	if p.Space != nil {
