@@ -25,7 +25,8 @@ func (c *copier) data(ctx context.Context, in, out int, st *Stat) error {
 		}
 	}
 	segments := []Segment{{0, st.Size}}
-	if st.Blocks*512 < st.Size {
+	// The number of blocks does not tell: while a file is written out, ext4 counts some of them twice.
+	if st.Size > segmentAlign {
 		var err error
 		if segments, err = DataSegments(in, st.Size); err != nil {
 			return reading(err)

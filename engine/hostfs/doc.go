@@ -1,12 +1,14 @@
 // Package hostfs is the host's file system as davit reads and writes it: a fast parallel walk, all metadata of a file
 // (owner, mode, nanosecond times, extended attributes, ACLs, links, devices, holes), and files that are replaced
-// atomically. Linux only.
+// atomically; and whole trees, copied and compared. Linux only.
 //
 // Words:
 //
 //   - root: an open folder; everything is opened beneath it, and no symlink is ever followed below it.
 //   - rel: a path relative to a root, components parted by "/", without "." and ".."; "" is the root itself.
 //   - name: one component. Names are bytes as the kernel gives them, not necessarily UTF-8.
+//   - pass: one copy of a whole tree; a further pass brings the copy up to date.
+//   - reflink: two files that share their data on disk until one of them changes.
 //   - segment: a range of a file that holds data; what lies between segments is a hole.
 //
 // Guarantees:
