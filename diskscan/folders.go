@@ -12,7 +12,7 @@ const (
 	// folderDepth is how deep folders are told apart; what is below belongs to the folder at that depth.
 	folderDepth = 5
 	// maxFolders bounds the memory that they take.
-	maxFolders = 30_000
+	maxFolders = 10_000
 )
 
 // folderSum adds up what is directly in a folder, and, at folderDepth, everything below it.

@@ -237,7 +237,8 @@ func (h *host) scan(c *cli.Context, s *diskscan.Survey, report *diskscan.Report,
 	s.Attribute(c.Context, report)
 	return s.Scan(c.Context, report, diskscan.ScanOptions{
 		Top: flags.top, MinSize: flags.minSize, Before: flags.before,
-		Folders: true, Types: flags.by == byType, Progress: p.Add,
+		Folders: flags.by == byDir || flags.html != "" || flags.by == "" && len(report.Stores) == 0,
+		Types:   flags.by == byType, Progress: p.Add,
 	})
 }
 
