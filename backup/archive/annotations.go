@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"davit/backup/repo"
 )
 
 // The annotations that an item of a snapshot has for its image. Lists are
@@ -15,7 +17,7 @@ const (
 	annotationTags     = "davit.image.tags"
 	annotationDigests  = "davit.image.digests"
 	annotationPlatform = "davit.image.platform"
-	annotationAbsent   = "davit.image.absent"
+	annotationAbsent   = repo.AnnotationAbsent
 )
 
 // Annotations is what the item's place in a snapshot has to remember.
