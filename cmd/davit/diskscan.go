@@ -16,7 +16,7 @@ func (h *host) diskscanCommand() *cli.Command {
 		Name:      "diskscan",
 		Category:  maintenance,
 		Usage:     "Show what fills the disk, by Docker object",
-		UsageText: "davit diskscan [PATH…] [flags]\n       davit diskscan logs [DATA-ROOT] [--truncate NAME]… [--keep SIZE --to DIR] [--yes]",
+		UsageText: "davit diskscan [PATH…] [flags]\n       davit diskscan logs [DATA-ROOT] [--truncate NAME]… [flags]",
 		Description: paragraph("Without PATH it looks at the engine's own folders and at the file systems they are on. It needs "+
 			"no engine and no free space, and writes nothing unless a flag says so. Bytes are those on disk; a file with "+
 			"several links counts once; what is mounted below PATH is not entered.") +
