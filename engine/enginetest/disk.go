@@ -9,7 +9,8 @@ import (
 // Disk mounts an empty ext4 file system of size bytes and returns its folder. Its
 // image is in memory where that is possible, so that a test with many small files or
 // many syncs does not wait for the disk of the machine. It is unmounted at the end of
-// the test, and the loop device goes with it.
+// the test, and the loop device goes with it; what a killed test leaves, the next one
+// removes.
 func Disk(t testing.TB, size int64) string {
 	t.Helper()
 	NeedRoot(t)
@@ -17,12 +18,19 @@ func Disk(t testing.TB, size int64) string {
 	if info, err := os.Stat(base); err != nil || !info.IsDir() {
 		base = os.TempDir()
 	}
-	dir, err := os.MkdirTemp(base, "davit-disk-")
+	for _, err := range sweep(base) {
+		t.Logf("sweep: %v", err)
+	}
+	s, err := claim(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	image, mount := filepath.Join(dir, "image"), filepath.Join(dir, "m")
+	t.Cleanup(func() {
+		if err := s.end(); err != nil {
+			t.Error(err)
+		}
+	})
+	image, mount := filepath.Join(s.outer, "image"), filepath.Join(s.outer, "m")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -38,10 +46,5 @@ func Disk(t testing.TB, size int64) string {
 	if err := run("mount", "-o", "loop", image, mount); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := run("umount", mount); err != nil {
-			t.Error(err)
-		}
-	})
 	return mount
 }
