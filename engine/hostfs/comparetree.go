@@ -31,9 +31,9 @@ type Comparison struct {
 }
 
 // CompareTree looks whether two trees that nobody changes are the same for whoever uses them: names, types, modes,
-// owners, sizes, times of modification, link targets, devices, extended attributes, flags, which names are links of one file, and the
-// content that is asked for. What is mounted below is not entered. The second tree's content is read from its disk, not from memory, where the
-// kernel lets us.
+// owners, sizes, times of modification, link targets, devices, extended attributes, flags, which names are links of one
+// file, and the content that is asked for. What is mounted below is not entered. The second tree's content is read from
+// its disk, not from memory, where the kernel lets us.
 func CompareTree(ctx context.Context, a, b *Root, o CompareOptions) (Comparison, error) {
 	c := &comparer{a: a, b: b, o: o}
 	workers := o.Workers

@@ -53,8 +53,8 @@ type CopyPass struct {
 }
 
 // CopyTree makes dst a copy of src: data with holes where the source has them, owners, modes, times to the nanosecond,
-// all extended attributes and ACLs, hard links (also of symlinks and nodes), devices, fifos, sockets, and the flags that chattr sets. Symlinks are
-// never followed, and nothing that is mounted below src is entered.
+// all extended attributes and ACLs, hard links (also of symlinks and nodes), devices, fifos, sockets, and the flags
+// that chattr sets. Symlinks are never followed, and nothing that is mounted below src is entered.
 //
 // The source may change meanwhile; the pass after this one then finds it. A pass begins by writing the source's
 // dirty pages out, since a store into a page that is dirty already changes no time, and goes by ctime, which nobody can
