@@ -35,6 +35,14 @@ func storeKind(info engine.Info) string {
 	return string(archive.Graph)
 }
 
+// keepsSharedLayers tells whether one export of several images makes the engine hold the layers that they
+// share until it restarts, so that removing the images frees nothing. Seen on 28.5 with overlay2, with
+// docker's own save too; 20.10 and the containerd store let go.
+func keepsSharedLayers(info engine.Info) bool {
+	const firstWithLayout = 25 // save writes an OCI layout from here on
+	return !info.ContainerdStore && majorVersion(info.Version) >= firstWithLayout
+}
+
 // addImages adds the chosen images and decides which of them need no export.
 func (b *planBuilder) addImages(ctx context.Context, env *Env) error {
 	if len(b.chosen.images) == 0 {
@@ -51,7 +59,7 @@ func (b *planBuilder) addImages(ctx context.Context, env *Env) error {
 		}
 		p := &plannedImage{
 			want: archive.Want{ID: img.ID, Tags: img.Tags, RepoDigests: img.Digests},
-			size: uint64(max(img.Size, 0)), alone: b.options.ExportAlone,
+			size: uint64(max(img.Size, 0)), alone: b.options.ExportAlone || keepsSharedLayers(b.inv.info),
 		}
 		if err := b.avoidExport(ctx, env, p, img, stored); err != nil {
 			return err
