@@ -264,7 +264,13 @@ func testHelper(t *testing.T, b *bed) {
 		Options: map[string]string{"type": "ext4", "device": device}}); err != nil {
 		t.Fatal(err)
 	}
-	before := b.d.CLI(t, "ps", "-aq") + b.d.CLI(t, "image", "ls", "-aq")
+	objects := func() string {
+		// Sorted: images of one second come in any order.
+		ids := strings.Fields(b.d.CLI(t, "ps", "-aq") + b.d.CLI(t, "image", "ls", "-aq"))
+		slices.Sort(ids)
+		return strings.Join(ids, " ")
+	}
+	before := objects()
 	h, err := b.HelperMount(t.Context(), "dev")
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +287,7 @@ func testHelper(t *testing.T, b *bed) {
 	if _, err := os.Stat(filepath.Join(h.Path, "content")); !os.IsNotExist(err) {
 		t.Errorf("still mounted: %v", err)
 	}
-	if after := b.d.CLI(t, "ps", "-aq") + b.d.CLI(t, "image", "ls", "-aq"); after != before {
+	if after := objects(); after != before {
 		t.Errorf("helper left something: %s, before %s", after, before)
 	}
 }
