@@ -32,11 +32,18 @@ func Connect(ctx context.Context, t Target) (*Engine, error) {
 	if len(headers) > 0 {
 		options = append(options, client.WithHTTPHeaders(headers))
 	}
+	ssh, err := newSSHDialer(ep.Host)
+	if err != nil {
+		return nil, fmt.Errorf("use engine %s: %w", ep.Host, err)
+	}
+	if ssh != nil {
+		options = append(options, ssh.use)
+	}
 	api, err := client.NewClientWithOpts(options...)
 	if err != nil {
 		return nil, fmt.Errorf("use engine %s: %w", ep.Host, err)
 	}
-	e := &Engine{api: api, endpoint: ep.Host}
+	e := &Engine{api: api, endpoint: ep.Host, ssh: ssh}
 	if e.endpoint == "" {
 		e.endpoint = api.DaemonHost()
 	}
@@ -56,7 +63,7 @@ func (e *Engine) agree(ctx context.Context) error {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return context.Cause(ctx)
 		}
-		return diagnose(e.endpoint, err)
+		return e.diagnose(err)
 	}
 	if pong.APIVersion == "" {
 		return &UnreachableError{Endpoint: e.endpoint, Reason: "what answers is not a Docker Engine"}

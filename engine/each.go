@@ -7,7 +7,8 @@ import (
 )
 
 // inspectWidth is how many objects are inspected at a time. An engine answers from
-// memory, over one socket: more only queues.
+// memory, over one socket: more only queues. Over ssh each may be a login of its own, and
+// an sshd turns some away when ten are not finished.
 const inspectWidth = 8
 
 // inspectAll inspects every key and returns the results in the order of the keys. What is

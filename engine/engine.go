@@ -13,6 +13,7 @@ import (
 type Engine struct {
 	api      *client.Client
 	endpoint string
+	ssh      *sshDialer // nil when it is not reached over ssh
 }
 
 // Close lets go of idle connections. Streams that were handed out live on.
@@ -35,7 +36,7 @@ func (e *Engine) wrap(err error, format string, args ...any) error {
 		return nil
 	}
 	if client.IsErrConnectionFailed(err) {
-		err = diagnose(e.endpoint, err)
+		err = e.diagnose(err)
 	}
 	var gone *UnreachableError
 	if errors.As(err, &gone) {

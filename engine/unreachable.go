@@ -30,15 +30,17 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // diagnose finds out why there was no answer. The client drops the cause of most failed
 // connections, so that the connection is tried once more.
-func diagnose(endpoint string, err error) *UnreachableError {
-	u := &UnreachableError{Endpoint: endpoint, Err: err}
-	proto, addr, _ := strings.Cut(endpoint, "://")
+func (e *Engine) diagnose(err error) *UnreachableError {
+	u := &UnreachableError{Endpoint: e.endpoint, Err: err}
+	proto, addr, _ := strings.Cut(e.endpoint, "://")
 	switch proto {
 	case "unix":
 		u.explain(addr, dial("unix", addr))
 	case "tcp", "http", "https":
 		addr, _, _ = strings.Cut(addr, "/")
 		u.explain("", dial("tcp", addr))
+	case "ssh":
+		u.explainSSH(e.ssh.cause())
 	default:
 		u.explain("", err)
 	}
