@@ -45,7 +45,7 @@ func TestUnreachable(t *testing.T) {
 		{"sick", "500 Internal Server Error", "", func(t *testing.T) string {
 			return enginetest.FakeAPI(t, ping("1.41", http.StatusInternalServerError))
 		}},
-		{"ssh", "ssh", "", func(*testing.T) string { return "ssh://nobody@127.0.0.1:1" }},
+		{"ssh", "ssh", "ssh", func(*testing.T) string { return "ssh://nobody@127.0.0.1:1" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			endpoint := c.endpoint(t)
