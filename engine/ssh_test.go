@@ -104,6 +104,11 @@ func testSSHUnreachable(t *testing.T, s *sshd) {
 func unreachable(t *testing.T, ctx context.Context, endpoint, reason, hint string) {
 	t.Helper()
 	e, err := engine.Connect(ctx, engine.Target{Host: endpoint, ConfigDir: t.TempDir()})
+	wantUnreachable(t, e, err, endpoint, reason, hint)
+}
+
+func wantUnreachable(t *testing.T, e *engine.Engine, err error, endpoint, reason, hint string) {
+	t.Helper()
 	if err == nil {
 		e.Close()
 		t.Fatal("connected")

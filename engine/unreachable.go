@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,7 +84,17 @@ func (e *UnreachableError) explainSilence() {
 		e.Reason = "timeout: it accepts connections but does not answer"
 		return
 	}
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(e.Err, &untrusted) {
+		e.Reason = "its certificate is not trusted: " + firstLine(untrusted.Err)
+		e.Hint = "ca.pem must be of the authority that signed it, and the address one that it names"
+		return
+	}
 	e.Reason = firstLine(e.Err)
+	if _, alert, ok := strings.Cut(e.Reason, "remote error: tls: "); ok && strings.Contains(alert, "certificate") {
+		e.Reason = "it does not accept this client: " + alert
+		e.Hint = "it wants cert.pem and key.pem of an authority that it knows"
+	}
 	if strings.Contains(e.Reason, "HTTP request to an HTTPS server") || strings.Contains(e.Reason, "malformed HTTP response") {
 		e.Hint = "the engine wants TLS: DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
 	}

@@ -63,6 +63,9 @@ func (d *Dockerd) dockerdArgs() []string {
 		"--cgroup-parent", d.CgroupParent,
 		"--exec-opt", "native.cgroupdriver=cgroupfs",
 	}
+	for _, h := range d.opts.Hosts {
+		args = append(args, "--host", h)
+	}
 	return args
 }
 

@@ -12,6 +12,7 @@ type DockerdOptions struct {
 	Version         string         // "": the quickest to have; "20.10", "28.5"
 	ContainerdStore bool           // keep images in containerd's store; needs "28.5"
 	Config          map[string]any // more keys of daemon.json
+	Hosts           []string       // more endpoints, "tcp://…" in its network namespace
 }
 
 // Dockerd is a private engine: a dockerd and the containerd it uses. Its methods are
