@@ -58,8 +58,6 @@ func (d *differ) contentDiffers(ctx context.Context, a, b *located) (bool, error
 		return !slices.EqualFunc(a.chunks, b.chunks, func(x, y repo.Blob) bool { return x.ID == y.ID }), nil
 	case a.run.ID == b.run.ID && a.Data == b.Data, a.Mtime == b.Mtime, a.Size == 0:
 		return false, nil
-	case a.Sparse || b.Sparse:
-		return true, nil
 	}
 	one, err := d.content(ctx, 0, a)
 	if err != nil {
@@ -83,8 +81,33 @@ func (d *differ) content(ctx context.Context, side int, l *located) ([]byte, err
 		}
 		*last = plainChunk{l.run.Digest, plain}
 	}
+	if l.Sparse {
+		return expand(last, l.Offset)
+	}
 	if l.Data < 0 || l.Size < 0 || l.Data > int64(len(last.data)) || l.Size > int64(len(last.data))-l.Data {
 		return nil, &repo.DamagedError{Digest: l.run.Digest, Reason: "is shorter than its catalog says"}
 	}
 	return last.data[l.Data : l.Data+l.Size], nil
+}
+
+// expand returns the bytes of a small sparse file with zeros for its holes.
+func expand(chunk *plainChunk, offset int64) ([]byte, error) {
+	damaged := func(reason string) error { return &repo.DamagedError{Digest: chunk.digest, Reason: reason} }
+	if offset < 0 || offset > int64(len(chunk.data)) {
+		return nil, damaged("is shorter than its catalog says")
+	}
+	var e streamEntry
+	if err := (&entryReader{data: chunk.data, at: int(offset)}).next(&e); err != nil {
+		return nil, damaged(err.Error())
+	}
+	if e.big || e.header.real > 2*bigFile {
+		return nil, damaged("holds a big file where its catalog names a small one")
+	}
+	whole := make([]byte, e.header.real)
+	rest := e.content
+	for _, s := range e.header.sparse {
+		copy(whole[s.Off:s.Off+s.Len], rest)
+		rest = rest[s.Len:]
+	}
+	return whole, nil
 }
