@@ -266,7 +266,7 @@ func testHelper(t *testing.T, b *bed) {
 	}
 	objects := func() string {
 		// Sorted: images of one second come in any order.
-		ids := strings.Fields(b.d.CLI(t, "ps", "-aq") + b.d.CLI(t, "image", "ls", "-aq"))
+		ids := strings.Fields(b.d.CLI(t, "ps", "-aq") + "\n" + b.d.CLI(t, "image", "ls", "-aq"))
 		slices.Sort(ids)
 		return strings.Join(ids, " ")
 	}
