@@ -82,7 +82,8 @@ func mapped(path string, size int) ([]byte, error) {
 
 const swappedFiles, swappedFolders = 64, 8
 
-// swap changes what the names in DIR are, as fast as it can. What is regular holds only "inside".
+// swap changes what the names in DIR are, as fast as it can. At any moment there are names of every kind. What is regular
+// holds only "inside".
 func swap(dir, outside string) error {
 	inside := []byte(strings.Repeat("inside\n", 1000))
 	if err := os.Chdir(dir); err != nil {
@@ -102,7 +103,7 @@ func swap(dir, outside string) error {
 	}
 	for n := 0; ; n++ {
 		name := fmt.Sprintf("file%d", n%swappedFiles)
-		if err := replace(name, n/swappedFiles%5, inside, outside); err != nil {
+		if err := replace(name, (n/swappedFiles+n)%5, inside, outside); err != nil {
 			return err
 		}
 		folder := fmt.Sprintf("folder%d", n%swappedFolders)
