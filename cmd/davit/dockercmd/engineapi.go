@@ -5,21 +5,21 @@ import (
 	"io"
 
 	"davit/backup/archive"
+	"davit/engine"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
 )
 
 // engineAPI is the engine, able to load every archive that save writes.
-type engineAPI struct{ client.APIClient }
+type engineAPI struct{ engine.CommandAPI }
 
 // ImageLoad unpacks what not every engine can unpack by itself.
-func (e *engineAPI) ImageLoad(ctx context.Context, in io.Reader, options ...client.ImageLoadOption) (image.LoadResponse, error) {
+func (e *engineAPI) ImageLoad(ctx context.Context, in io.Reader, options ...engine.LoadOption) (image.LoadResponse, error) {
 	loadable, err := archive.Loadable(in)
 	if err != nil {
 		return image.LoadResponse{}, err
 	}
-	response, err := e.APIClient.ImageLoad(ctx, loadable, options...)
+	response, err := e.CommandAPI.ImageLoad(ctx, loadable, options...)
 	if err != nil {
 		_ = loadable.Close()
 		return response, err

@@ -13,7 +13,6 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/docker/cli/cli"
 	"github.com/docker/cli/cli/command/completion"
-	"github.com/docker/docker/client"
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 )
@@ -48,7 +47,7 @@ func (s *session) save(ctx context.Context, images []string, o saveOptions) erro
 		if err != nil {
 			return fmt.Errorf("invalid platform: %w", err)
 		}
-		from.options = append(from.options, client.ImageSaveWithPlatforms(platform))
+		from.options = append(from.options, engine.SavePlatform(platform))
 	}
 	if o.output == "" && s.Out().IsTerminal() {
 		return errors.New("cowardly refusing to save to a terminal. Use the -o flag or redirect")
@@ -69,8 +68,8 @@ func (s *session) save(ctx context.Context, images []string, o saveOptions) erro
 
 // saver is the engine as [archive.Save] sees it.
 type saver struct {
-	api     client.APIClient
-	options []client.ImageSaveOption
+	api     engine.CommandAPI
+	options []engine.SaveOption
 }
 
 func (s saver) SaveImages(ctx context.Context, refs []string) (io.ReadCloser, error) {

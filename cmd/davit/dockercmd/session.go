@@ -4,10 +4,11 @@ import (
 	"io"
 	"os"
 
+	"davit/engine"
+
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/flags"
 	"github.com/docker/cli/cli/streams"
-	"github.com/docker/docker/client"
 	"golang.org/x/term"
 )
 
@@ -19,7 +20,7 @@ type session struct {
 	globals *flags.ClientOptions
 	screen  screen
 	guarded *streams.Out // standard output, guarded
-	api     client.APIClient
+	api     engine.CommandAPI
 }
 
 func newSession(p *Program, c *command.DockerCli) *session {
@@ -40,18 +41,18 @@ func (s *session) Out() *streams.Out {
 }
 
 // Client returns the connection to the engine for the library's commands.
-func (s *session) Client() client.APIClient {
+func (s *session) Client() engine.CommandAPI {
 	if s.api == nil {
-		s.api = &engineAPI{APIClient: s.engine()}
+		s.api = &engineAPI{CommandAPI: s.engine()}
 		if s.guarded != nil && s.screen != passing {
-			s.api = &visibleAPI{APIClient: s.api, visible: s.program.Visible}
+			s.api = &visibleAPI{CommandAPI: s.api, visible: s.program.Visible}
 		}
 	}
 	return s.api
 }
 
 // engine returns the connection whose answers are as the engine gave them, for commands that decide by them.
-func (s *session) engine() client.APIClient { return s.DockerCli.Client() }
+func (s *session) engine() engine.CommandAPI { return s.DockerCli.Client() }
 
 // shown returns a name as it may be printed.
 func (s *session) shown(name string) string {
