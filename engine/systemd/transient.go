@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
@@ -16,6 +17,16 @@ type Transient struct {
 	Env         []string // "KEY=value"; everybody on the host can read them
 	OOMScore    int      // -1000 (never killed for memory) to 1000
 	After       []string // units it starts after and is stopped before
+	// ExecStopPost runs once Exec has ended, however that came: by itself, by a signal, for want of memory.
+	ExecStopPost []string
+	StopTime     time.Duration // what Exec and ExecStopPost each get to end; 0: the manager's usual time
+}
+
+// stopPost is a command as the bus writes it.
+type stopPost struct {
+	Path          string
+	Args          []string
+	IgnoreFailure bool
 }
 
 // StartTransient starts the service in a control group of its own, outside the caller's,
@@ -34,6 +45,12 @@ func (c *Conn) StartTransient(ctx context.Context, t Transient) error {
 	}
 	if len(t.After) > 0 {
 		props = append(props, dbus.PropAfter(t.After...))
+	}
+	if len(t.ExecStopPost) > 0 {
+		props = append(props, dbus.Property{Name: "ExecStopPost", Value: godbus.MakeVariant([]stopPost{{t.ExecStopPost[0], t.ExecStopPost, false}})})
+	}
+	if t.StopTime > 0 {
+		props = append(props, dbus.Property{Name: "TimeoutStopUSec", Value: godbus.MakeVariant(uint64(t.StopTime / time.Microsecond))})
 	}
 	result := make(chan string, 1)
 	if _, err := c.bus.StartTransientUnitContext(ctx, t.Name, "fail", props, result); err != nil {

@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+// RestartPolicy is what an engine does when a container ends, or when the engine itself starts.
+type RestartPolicy struct {
+	Name    string `json:"name"` // no, always, unless-stopped, on-failure
+	Retries int    `json:"retries,omitempty"`
+}
+
+// Restarts tells whether the policy ever starts a container.
+func (p RestartPolicy) Restarts() bool { return p.Name != "" && p.Name != "no" }
+
+// RestartPolicy reads the policy from the inspect document.
+func (c *Container) RestartPolicy() (RestartPolicy, error) {
+	var doc struct {
+		HostConfig struct{ RestartPolicy container.RestartPolicy }
+	}
+	if err := json.Unmarshal(c.Raw, &doc); err != nil {
+		return RestartPolicy{}, fmt.Errorf("read restart policy of container %s: %w", c.Name, err)
+	}
+	p := RestartPolicy{Name: string(doc.HostConfig.RestartPolicy.Name), Retries: doc.HostConfig.RestartPolicy.MaximumRetryCount}
+	if p.Name == "" {
+		p.Name = "no"
+	}
+	return p, nil
+}
+
+// SetRestartPolicy changes the policy of a container, running or not. A container with AutoRemove takes none.
+func (e *Engine) SetRestartPolicy(ctx context.Context, id string, p RestartPolicy) error {
+	_, err := e.api.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: container.RestartPolicy{
+		Name: container.RestartPolicyMode(p.Name), MaximumRetryCount: p.Retries,
+	}})
+	return e.wrap(err, "set restart policy of container %s", id)
+}
