@@ -89,6 +89,24 @@ func stateOf(c engine.Container) (State, error) {
 	return s, nil
 }
 
+// TargetOf is a container as [StopOrder] sorts it, and what its health check said last: "" without one.
+func TargetOf(c engine.Container) (t Target, health string, err error) {
+	s, err := stateOf(c)
+	if err != nil {
+		return Target{}, "", err
+	}
+	var doc struct {
+		State struct{ Health *struct{ Status string } }
+	}
+	if err := json.Unmarshal(c.Raw, &doc); err != nil {
+		return Target{}, "", errors.Join(fmt.Errorf("inspect container %s", c.Name), err)
+	}
+	if h := doc.State.Health; h != nil {
+		health = h.Status
+	}
+	return s.Target, health, nil
+}
+
 // shared lists the containers whose namespaces are joined: those must run first.
 func shared(modes ...string) []string {
 	var refs []string
