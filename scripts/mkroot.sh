@@ -1,8 +1,13 @@
 #!/bin/bash
-# mkroot.sh FOLDER PACKAGE,PACKAGE... [OPTION OF MMDEBSTRAP...] - make a Debian 12 root: the
-# smallest variant with these packages, from the mirrors this machine already uses, without
-# documentation. As root; needs mmdebstrap (deps.sh integration).
+# mkroot.sh [--suite SUITE] FOLDER PACKAGE,PACKAGE... [OPTION OF MMDEBSTRAP...] - make a Debian
+# root, of bookworm or SUITE: the smallest variant with these packages, from the mirrors this
+# machine already uses, without documentation. As root; needs mmdebstrap (deps.sh integration).
 set -euo pipefail
+suite=bookworm
+if [ "$1" = --suite ]; then
+	suite=$2
+	shift 2
+fi
 folder=$1 packages=$2
 shift 2
 list=$(mktemp) log=$(mktemp)
@@ -16,15 +21,15 @@ if [ -z "$main" ]; then
 	exit 1
 fi
 {
-	echo "deb $main bookworm main"
-	echo "deb $main bookworm-updates main"
-	if [ -n "$security" ]; then echo "deb $security bookworm-security main"; fi
+	echo "deb $main $suite main"
+	echo "deb $main $suite-updates main"
+	if [ -n "$security" ]; then echo "deb $security $suite-security main"; fi
 } > "$list"
 
 if ! mmdebstrap --quiet --variant=minbase --mode=root --include="$packages" --keyring=/usr/share/keyrings \
 	--aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
 	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-	"$@" bookworm "$folder" "$list" 2> "$log"; then
+	"$@" "$suite" "$folder" "$list" 2> "$log"; then
 	tail "$log" >&2
 	exit 1
 fi

@@ -1,12 +1,27 @@
 #!/bin/bash
-# testimage.sh - make the file system image that test hosts are copied from, and print its
-# path: an ext4 of 8 GiB, sparse, with Debian 12, systemd, D-Bus and docker.io. It is made
-# once (about a minute) for each version of this script, below $XDG_CACHE_HOME or /var/cache, in
-# davit-dev/testhost. Needs root.
+# testimage.sh [ENGINE] - make the file system image that test hosts are copied from, and print
+# its path: an ext4 of 8 GiB, sparse, with Debian, systemd, D-Bus and an engine:
+#
+#   20.10    docker.io of bookworm, on bookworm (systemd 252); this is the usual one
+#   26.1     docker.io of trixie, on trixie (systemd 257)
+#   28.5     engines.sh 28.5 in the place of trixie's
+#   29       engines.sh 29 in the place of trixie's
+#
+# It is made once (about a minute) for each version of this script, below $XDG_CACHE_HOME or
+# /var/cache, in davit-dev/testhost. Needs root.
 set -euo pipefail
+engine=${1:-20.10}
+case $engine in
+	20.10) suite=bookworm ;;
+	26.1 | 28.5 | 29) suite=trixie ;;
+	*)
+		sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2
+		exit 2
+		;;
+esac
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-/var/cache}/davit-dev/testhost
-readonly here cache
+readonly here cache engine suite
 
 settings() { # ROOT
 	local unit=$1/etc/systemd/system
@@ -15,7 +30,7 @@ settings() { # ROOT
 	cat > "$1/sbin/testinit" <<-'I'
 		#!/bin/sh
 		for c in /sys/fs/cgroup /sys/fs/cgroup/*; do mountpoint -q "$c" && mount -o remount,rw,bind "$c"; done
-		exec /lib/systemd/systemd
+		exec /lib/systemd/systemd "$@"
 	I
 	chmod 755 "$1/sbin/testinit"
 	mkdir -p "$unit/docker.service.d" "$unit/docker.socket.d" \
@@ -35,21 +50,39 @@ settings() { # ROOT
 	echo testhost > "$1/etc/hostname"
 }
 
+# trixie's docker.io comes without the client.
+more_packages() {
+	if [ "$suite" = trixie ]; then echo ,docker-cli,passwd; fi
+}
+
+# The units of the package stay: they start whatever dockerd and containerd there are.
+replace_engine() { # ROOT
+	local b bin to
+	bin=$("$here/engines.sh" "$engine")
+	for b in dockerd docker docker-proxy containerd containerd-shim-runc-v2 runc; do
+		to=$(find "$1/usr" -path '*bin/*' -name "$b" -type f)
+		cp -L "$bin/$b" "${to:-$1/usr/bin/$b}"
+	done
+}
+
 mkdir -p "$cache"
-image=$cache/bookworm-$(sha256sum < "$0" | cut -c 1-12).ext4
-exec 9> "$cache/lock"
+image=$cache/$engine-$(sha256sum < "$0" | cut -c 1-12).ext4
+exec 9> "$cache/lock-$engine"
 flock 9
 if [ ! -e "$image" ]; then
 	echo 'testimage.sh: making the image of the test hosts, once' >&2
 	"$here/deps.sh" integration
 	work=$(mktemp -d "$cache/work.XXXXXX")
 	trap 'rm -rf --one-file-system "$work"' EXIT
-	"$here/mkroot.sh" "$work/root" "systemd,systemd-sysv,dbus,kmod,iproute2,iptables,procps,docker.io,busybox-static,\
-e2fsprogs,xfsprogs,rsync,jq,attr,acl,libcap2-bin,ca-certificates"
+	"$here/mkroot.sh" --suite "$suite" "$work/root" "systemd,systemd-sysv,dbus,kmod,iproute2,iptables,procps,docker.io,busybox-static,\
+e2fsprogs,xfsprogs,rsync,jq,attr,acl,libcap2-bin,ca-certificates$(more_packages)"
+	case $engine in
+		28.5 | 29) replace_engine "$work/root" ;;
+	esac
 	settings "$work/root"
 	truncate -s 8G "$work/image"
 	mkfs.ext4 -q -F -d "$work/root" "$work/image"
-	rm -f "$cache"/bookworm-*.ext4 # of earlier versions
+	rm -f "$cache/$engine"-*.ext4 # of earlier versions
 	mv "$work/image" "$image"
 fi
 echo "$image"

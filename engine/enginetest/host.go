@@ -18,8 +18,20 @@ type Host struct {
 	env          []string
 }
 
+// HostOptions choose a host.
+type HostOptions struct {
+	Engine string   // "20.10" on Debian 12, the usual one; "26.1", "28.5", "29" on Debian 13
+	Disks  []string // further disks, "ext4:2G" or "xfs:2G"; the first is mounted on /mnt/disk1 by mnt-disk1.mount
+}
+
 // StartHost boots a new host, which is gone at the end of the test.
 func StartHost(t testing.TB) *Host {
+	t.Helper()
+	return StartHostWith(t, HostOptions{})
+}
+
+// StartHostWith is StartHost with another engine or more disks.
+func StartHostWith(t testing.TB, o HostOptions) *Host {
 	t.Helper()
 	NeedRoot(t)
 	module, err := moduleRoot()
@@ -39,7 +51,14 @@ func StartHost(t testing.TB) *Host {
 		h.must(t, "down", h.name)
 		os.RemoveAll(dir)
 	})
-	h.must(t, "up", h.name)
+	up := []string{"up", h.name}
+	if o.Engine != "" {
+		up = append(up, "--engine", o.Engine)
+	}
+	for _, d := range o.Disks {
+		up = append(up, "--disk", d)
+	}
+	h.must(t, up...)
 	return h
 }
 

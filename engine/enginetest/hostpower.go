@@ -29,3 +29,9 @@ func (h *Host) Root(t testing.TB) string {
 	}
 	return "/proc/" + strings.TrimSpace(string(pid)) + "/root"
 }
+
+// Crash kills everything in the host at once; what was written is on its disks.
+func (h *Host) Crash(t testing.TB) {
+	t.Helper()
+	h.must(t, "crash", h.name)
+}
