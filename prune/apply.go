@@ -198,7 +198,7 @@ func (a *applying) object(ctx context.Context, v *Verdict) error {
 	if reason := a.changed(v); reason != "" {
 		return a.skip(d, reason)
 	}
-	d.Object, d.Raw = *a.index[v.Ref], a.index[v.Ref].Raw
+	d.Object = *a.index[v.Ref]
 	if v.Archive && !d.Archived {
 		d.Outcome, d.Reason = Failed, "it could not be archived: "+a.unsaved[v.Ref]
 		return a.note(d)
@@ -213,7 +213,7 @@ func (a *applying) object(ctx context.Context, v *Verdict) error {
 	case reason != "":
 		return a.skip(d, reason)
 	}
-	d.Outcome = Begun
+	d.Outcome, d.Raw = Begun, d.Object.Raw
 	if err := a.journal.write(line{Deed: &d}); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,16 +11,30 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// readBolt reads a copy of a database that its owner has open and locked. A copy that was taken in the middle of a
-// write does not open; then another one is taken.
+// errWritten says that a database was written to while it was copied.
+var errWritten = errors.New("it is written to all the time")
+
+// readBolt reads a copy of a database that its owner has open and locked. A copy that was taken while the owner wrote
+// may mix old and new pages: then another one is taken. visit may be called again after an error.
 func readBolt(file string, visit func(bucket) error) error {
 	var err error
-	for range 3 {
+	for range 20 {
 		if err = readBoltOnce(file, visit); err == nil {
 			return nil
 		}
 	}
 	return fmt.Errorf("read %s: %w", file, err)
+}
+
+// readHead reads where a database says which of its pages are valid: its first two pages. What these lead to is written
+// over only by the second commit after, so that a copy between two equal heads is whole.
+func readHead(f *os.File) ([]byte, error) {
+	head := make([]byte, 2*os.Getpagesize())
+	n, err := f.ReadAt(head, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return head[:n], err
 }
 
 func readBoltOnce(file string, visit func(bucket) error) (err error) {
@@ -37,9 +52,15 @@ func readBoltOnce(file string, visit func(bucket) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(copied.Name())) }()
-	_, err = io.Copy(copied, from)
+	head, err := readHead(from)
+	if err == nil {
+		_, err = io.Copy(copied, from)
+	}
 	if err = errors.Join(err, copied.Close()); err != nil {
 		return err
+	}
+	if now, err := readHead(from); err != nil || !bytes.Equal(head, now) {
+		return errors.Join(err, errWritten)
 	}
 	// The library panics on pages that make no sense.
 	defer func() {

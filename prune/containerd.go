@@ -23,33 +23,36 @@ const namespace = "moby"
 // maxManifest bounds a manifest or config that is read.
 const maxManifest = 8 << 20
 
-// contentStore reads the layers of a containerd image store: each is there twice, as the blob that was pulled and as
-// the snapshot that it was unpacked to.
+// contentStore reads the images and layers of a containerd image store from its own books: each layer is there twice, as
+// the blob that was pulled and as the snapshot that it was unpacked to. To ask the engine instead takes minutes where
+// there are many layers, as it looks at every one of them for every image.
 type contentStore struct {
 	facts    *Facts
 	root     string
+	named    map[string]*storedImage // by digest
 	byImage  map[string][]string
 	leases   map[string][]string // lease -> units
 	snaps    map[string]snapshot // by the engine's key
 	snapRoot string
 	uppers   map[string]string
+	blobs    map[string]int64 // what was looked at; -1 for what is not there
 }
 
-func (r *reading) readContainerd(ctx context.Context) layers {
+// openContainerd reads the books of an engine's containerd.
+func (r *reading) openContainerd() (*contentStore, error) {
 	s := &contentStore{
-		facts: r.facts, root: r.info.ContainerdRoot, byImage: map[string][]string{}, leases: map[string][]string{},
-		snaps: map[string]snapshot{}, uppers: map[string]string{},
+		facts: r.facts, root: r.info.ContainerdRoot, named: map[string]*storedImage{}, byImage: map[string][]string{},
+		leases: map[string][]string{}, snaps: map[string]snapshot{}, uppers: map[string]string{}, blobs: map[string]int64{},
 	}
 	s.snapRoot = filepath.Join(s.root, "io.containerd.snapshotter.v1."+r.info.Driver)
 	if err := s.readSnapshots(); err != nil {
-		r.note("unpacked layers are not counted: %v", err)
+		return nil, err
 	}
-	if err := s.readMeta(); err != nil {
-		r.note("other users of layers are not known: %v", err)
-	}
-	for _, img := range r.images {
-		s.readImage(img)
-	}
+	return s, s.readMeta()
+}
+
+func (r *reading) readContainerd(ctx context.Context) layers {
+	s := r.store
 	if r.options.Exact {
 		s.measure(ctx)
 	}
@@ -62,23 +65,45 @@ func (r *reading) readContainerd(ctx context.Context) layers {
 	return s
 }
 
-// readImage notes the blobs and snapshots that an image holds.
-func (s *contentStore) readImage(img engine.Image) {
-	var units []string
-	s.walk(img.ID, &units, 0)
-	slices.Sort(units)
-	s.byImage[img.ID] = slices.Compact(units)
+// readImage notes the blobs and snapshots that an image holds, and returns its configs.
+func (s *contentStore) readImage(id string) []imageConfig {
+	w := imageWalk{store: s}
+	w.walk(id, 0)
+	slices.Sort(w.units)
+	s.byImage[id] = slices.Compact(w.units)
+	return w.configs
+}
+
+// imageWalk is one run of readImage.
+type imageWalk struct {
+	store   *contentStore
+	units   []string
+	configs []imageConfig
+}
+
+// imageConfig is what a config says of one platform of an image.
+type imageConfig struct {
+	OS           string
+	Architecture string
+	Config       struct{ Labels map[string]string }
+	RootFS       struct {
+		DiffIDs []string `json:"diff_ids"`
+	} `json:"rootfs"`
 }
 
 // walk follows a manifest or index to everything below it that is on this host.
-func (s *contentStore) walk(digest string, units *[]string, depth int) {
+func (w *imageWalk) walk(digest string, depth int) {
+	s := w.store
 	size, ok := s.blob(digest)
 	if !ok || depth > 8 {
 		return
 	}
-	*units = append(*units, s.unit("blob:"+digest, size))
+	w.units = append(w.units, s.unit("blob:"+digest, size))
+	if size > maxManifest {
+		return
+	}
 	data, err := os.ReadFile(s.path(digest))
-	if err != nil || len(data) > maxManifest {
+	if err != nil {
 		return
 	}
 	var doc struct {
@@ -90,37 +115,41 @@ func (s *contentStore) walk(digest string, units *[]string, depth int) {
 		return
 	}
 	for _, m := range doc.Manifests {
-		s.walk(m.Digest.String(), units, depth+1)
+		w.walk(m.Digest.String(), depth+1)
 	}
 	for _, l := range doc.Layers {
 		if size, ok := s.blob(l.Digest.String()); ok {
-			*units = append(*units, s.unit("blob:"+l.Digest.String(), size))
+			w.units = append(w.units, s.unit("blob:"+l.Digest.String(), size))
 		}
 	}
 	if doc.Config != nil {
-		s.config(doc.Config.Digest.String(), units)
+		w.config(doc.Config.Digest.String())
 	}
 }
 
 // config adds a config and the snapshots of the layers it names.
-func (s *contentStore) config(digest string, units *[]string) {
+func (w *imageWalk) config(digest string) {
+	s := w.store
 	size, ok := s.blob(digest)
 	if !ok {
 		return
 	}
-	*units = append(*units, s.unit("blob:"+digest, size))
-	data, err := os.ReadFile(s.path(digest))
-	var config struct {
-		RootFS struct {
-			DiffIDs []string `json:"diff_ids"`
-		} `json:"rootfs"`
+	w.units = append(w.units, s.unit("blob:"+digest, size))
+	if size > maxManifest {
+		return
 	}
+	data, err := os.ReadFile(s.path(digest))
+	var config imageConfig
 	if err != nil || json.Unmarshal(data, &config) != nil {
 		return
 	}
-	for _, id := range chain(config.RootFS.DiffIDs) {
-		*units = append(*units, s.closure(id)...)
+	for _, id := range slices.Backward(chain(config.RootFS.DiffIDs)) { // the highest that is unpacked has all below it
+		if units := s.closure(id); len(units) > 0 {
+			w.units = append(w.units, units...)
+			break
+		}
 	}
+	w.configs = append(w.configs, config)
 }
 
 // closure is a snapshot with all below it.
@@ -151,14 +180,19 @@ func (s *contentStore) path(digest string) string {
 
 // blob is what a blob takes on the disk.
 func (s *contentStore) blob(digest string) (int64, bool) {
-	var st unix.Stat_t
-	if !strings.Contains(digest, ":") || unix.Stat(s.path(digest), &st) != nil {
-		return 0, false
+	size, known := s.blobs[digest]
+	if !known {
+		var st unix.Stat_t
+		size = -1
+		if strings.Contains(digest, ":") && unix.Stat(s.path(digest), &st) == nil {
+			size = st.Blocks * 512
+		}
+		s.blobs[digest] = size
 	}
-	return st.Blocks * 512, true
+	return size, size >= 0
 }
 
-func (s *contentStore) image(i engine.Image) []string { return slices.Clone(s.byImage[i.ID]) }
+func (s *contentStore) image(id string) []string { return slices.Clone(s.byImage[id]) }
 
 func (s *contentStore) container(c engine.Container) []string {
 	snap, ok := s.snaps[c.ID]
@@ -179,8 +213,8 @@ func (s *contentStore) cache(c engine.CacheRecord) []string {
 func (s *contentStore) upperDir(container string) string { return s.uppers[container] }
 
 // arrived is when the image's blob was written.
-func (s *contentStore) arrived(i engine.Image) time.Time {
-	st, err := os.Stat(s.path(i.ID))
+func (s *contentStore) arrived(id string) time.Time {
+	st, err := os.Stat(s.path(id))
 	if err != nil {
 		return time.Time{}
 	}
@@ -251,6 +285,10 @@ func (s *contentStore) readMeta() error {
 					s.facts.Foreign["blob:"+digest] = "containerd namespace " + ns
 					return nil
 				})
+			}
+			images, _ := b.at("images")
+			if err := images.each(s.noteImage); err != nil {
+				return err
 			}
 			leases, _ := b.at("leases")
 			return leases.each(func(lease string, b bucket) error {

@@ -94,8 +94,8 @@ func (g graph) size(unit string) (int64, error) {
 }
 
 // arrived is when the engine wrote the image's config: it never writes it again.
-func (g graph) arrived(i engine.Image) time.Time {
-	algorithm, hex, _ := strings.Cut(i.ID, ":")
+func (g graph) arrived(id string) time.Time {
+	algorithm, hex, _ := strings.Cut(id, ":")
 	st, err := os.Stat(filepath.Join(g.images, "imagedb", "content", filepath.Base(algorithm), filepath.Base(hex)))
 	if err != nil {
 		return time.Time{}

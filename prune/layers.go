@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"davit/engine"
@@ -11,17 +12,20 @@ import (
 
 // layers knows which units images, containers and the build cache hold, and fills in the bytes of those.
 type layers interface {
-	image(engine.Image) []string
+	image(id string) []string
 	container(engine.Container) []string
 	cache(engine.CacheRecord) []string
 	upperDir(container string) string // where the engine does not tell; "" when it is not known
-	arrived(engine.Image) time.Time   // zero when it is not known
+	arrived(id string) time.Time      // zero when it is not known
 }
 
 func (r *reading) readLayers(ctx context.Context) {
 	switch {
-	case r.local && r.info.ContainerdStore:
+	case r.store != nil:
 		r.layers = r.readContainerd(ctx)
+	case r.local && r.info.ContainerdStore:
+		r.note("bytes are estimates, as the engine tells them: containerd's books cannot be read: %v", r.unread)
+		r.layers = r.askLayers(ctx)
 	case r.local:
 		r.layers = r.readGraph(ctx)
 	default:
@@ -45,7 +49,7 @@ func chain(diffIDs []string) []string {
 // stack keeps the units of images for their containers.
 type stack struct{ byImage map[string][]string }
 
-func newStack(images []engine.Image) *stack {
+func newStack(images []heldImage) *stack {
 	s := &stack{byImage: map[string][]string{}}
 	for _, img := range images {
 		for _, id := range chain(img.DiffIDs) {
@@ -55,15 +59,15 @@ func newStack(images []engine.Image) *stack {
 	return s
 }
 
-func (s *stack) image(i engine.Image) []string { return append([]string(nil), s.byImage[i.ID]...) }
+func (s *stack) image(id string) []string { return slices.Clone(s.byImage[id]) }
 
 func (s *stack) container(c engine.Container) []string {
-	return append([]string(nil), s.byImage[c.ImageID]...)
+	return slices.Clone(s.byImage[c.ImageID])
 }
 
 func (s *stack) upperDir(string) string { return "" }
 
-func (s *stack) arrived(engine.Image) time.Time { return time.Time{} }
+func (s *stack) arrived(string) time.Time { return time.Time{} }
 
 // told are layers as an engine far away tells them.
 type told struct {

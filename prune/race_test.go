@@ -213,25 +213,4 @@ func TestRaces(t *testing.T) {
 			t.Error(err)
 		}
 	})
-
-	t.Run("target", func(t *testing.T) {
-		for _, ref := range []string{"t:1", "t:2", "t:3"} {
-			h.MakeImage(t, ref, enginetest.File{Name: "noise", Content: noise(8 << 20)})
-		}
-		space, err := ReadSpace(h.DataRoot)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := ParsePolicy("test", []byte(imagesOnly))
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan, _, err := Make(t.Context(), h.engine, p, Options{Target: &Amount{Bytes: space.Free + 9<<20}}, ReadOptions{Now: time.Now, Exact: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(plan.Removed) == 0 || len(plan.Removed) > 2 || plan.Removed[0].Name != "t:1" {
-			t.Errorf("the plan for 9 MiB removes %d objects", len(plan.Removed))
-		}
-	})
 }

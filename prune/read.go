@@ -3,6 +3,8 @@ package prune
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +51,10 @@ type reading struct {
 	local      bool
 	notLocal   string
 	containers []engine.Container
-	images     []engine.Image
+	images     []heldImage
+	imageByID  map[string]*heldImage
+	store      *contentStore // nil where the engine itself is asked
+	unread     error         // why the engine was asked for images, although its books are here
 	volumes    []engine.Volume
 	networks   []engine.Network
 	cache      []engine.CacheRecord
@@ -57,7 +62,8 @@ type reading struct {
 	noServices error // the engine is part of a swarm and cannot tell
 }
 
-// ask takes all lists. The engine answers from memory, except for the build cache of engines before 23.
+// ask takes all lists. The engine answers from memory, except for the build cache of engines before 23, and for images
+// in containerd's store.
 func (r *reading) ask(ctx context.Context) error {
 	var err error
 	if r.info, err = r.engine.Info(ctx); err != nil {
@@ -65,15 +71,74 @@ func (r *reading) ask(ctx context.Context) error {
 	}
 	r.local, r.notLocal = r.engine.Local(ctx)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { r.containers, err = r.engine.Containers(ctx); return err })
-	g.Go(func() (err error) { r.images, err = r.engine.AllImages(ctx); return err })
+	g.Go(func() error { return r.listContainers(ctx) })
+	g.Go(func() error { return r.listImages(ctx) })
 	g.Go(func() (err error) { r.volumes, err = r.engine.Volumes(ctx); return err })
 	g.Go(func() (err error) { r.networks, err = r.engine.Networks(ctx); return err })
 	g.Go(func() (err error) { r.cache, err = r.engine.BuildCache(ctx); return err })
 	if r.info.Swarm {
 		g.Go(func() error { r.services, r.noServices = r.engine.Services(ctx); return nil })
 	}
-	return g.Wait()
+	err = g.Wait()
+	r.imageByID = make(map[string]*heldImage, len(r.images))
+	for i := range r.images {
+		r.imageByID[r.images[i].ID] = &r.images[i]
+	}
+	return err
+}
+
+// listImages reads the images from the books of a local engine, and asks the engine where these cannot be read.
+func (r *reading) listImages(ctx context.Context) error {
+	if r.local {
+		if r.unread = r.readImages(); r.unread == nil {
+			return nil
+		}
+	}
+	list, err := r.engine.AllImages(ctx)
+	for _, img := range list {
+		doc := readImageDoc(img.Raw)
+		r.images = append(r.images, heldImage{img, doc.Parent, doc.Metadata.LastTagTime})
+	}
+	return err
+}
+
+func (r *reading) readImages() (err error) {
+	if !r.info.ContainerdStore {
+		r.images, err = graphImages(filepath.Join(r.info.DataRoot, "image", r.info.Driver))
+		return err
+	}
+	store, err := r.openContainerd()
+	if err == nil {
+		r.store, r.images = store, store.list()
+	}
+	return err
+}
+
+// listContainers inspects the containers. Where the engine's list of them is slow, their folders are the list, if the
+// engine knows as many.
+func (r *reading) listContainers(ctx context.Context) (err error) {
+	if r.local && r.info.ContainerdStore {
+		if ids := folderNames(filepath.Join(r.info.DataRoot, "containers")); len(ids) > 0 {
+			r.containers, err = r.engine.ContainersByID(ctx, ids)
+			if err != nil || len(r.containers) == r.info.Containers {
+				return err
+			}
+		}
+	}
+	r.containers, err = r.engine.Containers(ctx)
+	return err
+}
+
+func folderNames(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }
 
 // about fills in which engine and disk it is.

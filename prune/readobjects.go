@@ -16,27 +16,23 @@ const anonymousLabel = "com.docker.volume.anonymous"
 
 func (r *reading) addImages() {
 	parents := map[string]bool{}
-	docs := make([]imageDoc, len(r.images))
-	for i, img := range r.images {
-		docs[i] = readImageDoc(img.Raw)
-		if docs[i].Parent != "" {
-			parents[docs[i].Parent] = true
-		}
+	for _, img := range r.images {
+		parents[img.parent] = true
 	}
-	for i, img := range r.images {
+	for _, img := range r.images {
 		o := Object{
 			Ref: Ref{Image, img.ID}, Name: shortID(img.ID), Tags: real(img.Tags), Digests: real(img.Digests),
-			Labels: img.Labels, Raw: img.Raw, Units: r.layers.image(img),
+			Labels: img.Labels, Raw: img.Raw, Units: r.layers.image(img.ID),
 		}
 		if len(o.Tags) > 0 {
 			o.Name = o.Tags[0]
 		}
 		o.Step = len(o.Tags) == 0 && parents[img.ID]
-		if parent := docs[i].Parent; parent != "" && r.hasImage(parent) {
-			o.Needs = append(o.Needs, Ref{Image, parent})
+		if _, there := r.imageByID[img.parent]; there {
+			o.Needs = append(o.Needs, Ref{Image, img.parent})
 		}
-		o.Arrived, o.ArrivedFrom = docs[i].Metadata.LastTagTime, "the engine"
-		if known := r.layers.arrived(img); known.After(o.Arrived) || o.Arrived.IsZero() {
+		o.Arrived, o.ArrivedFrom = img.tagged, "the engine"
+		if known := r.layers.arrived(img.ID); known.After(o.Arrived) || o.Arrived.IsZero() {
 			o.Arrived, o.ArrivedFrom = known, "its file"
 		}
 		if o.Arrived.IsZero() {
@@ -47,10 +43,6 @@ func (r *reading) addImages() {
 		}
 		r.add(o)
 	}
-}
-
-func (r *reading) hasImage(id string) bool {
-	return slices.ContainsFunc(r.images, func(i engine.Image) bool { return i.ID == id })
 }
 
 // imageDoc is what engine.Image does not tell.
@@ -155,8 +147,8 @@ func (r *reading) use(c engine.Container, o *Object, started time.Time) {
 // ownLabels are a container's labels without those of its image: only these steer davit.
 func (r *reading) ownLabels(c engine.Container) map[string]string {
 	own := maps.Clone(c.Labels)
-	i := slices.IndexFunc(r.images, func(i engine.Image) bool { return i.ID == c.ImageID })
-	maps.DeleteFunc(own, func(k, v string) bool { return i < 0 || r.images[i].Labels[k] == v })
+	img := r.imageByID[c.ImageID]
+	maps.DeleteFunc(own, func(k, v string) bool { return img == nil || img.Labels[k] == v })
 	return own
 }
 

@@ -144,6 +144,7 @@ func TestApplyAndUndo(t *testing.T) {
 			t.Parallel()
 			h := newRealHost(t, o)
 			h.fill(t)
+			h.checkBooks(t)
 			before, listed := h.usage(t), h.listing(t)
 			plan := h.plan(t, everything)
 			for _, v := range plan.Removed {

@@ -42,7 +42,8 @@ func (a *applying) goes(ref Ref) bool {
 	return slices.ContainsFunc(a.plan.Removed, func(v Verdict) bool { return v.Ref == ref })
 }
 
-// look asks the engine about an object just before its removal. A reason means that it must stay.
+// look asks the engine about an object just before its removal, and takes its document. A reason means that it must
+// stay.
 func (a *applying) look(ctx context.Context, o *Object) (reason string, err error) {
 	for _, u := range a.users[o.Ref] {
 		if !a.gone[u.Ref] {
@@ -73,12 +74,14 @@ func (a *applying) inspect(ctx context.Context, o *Object) (reason string, err e
 	switch o.Kind {
 	case Container:
 		c, err := a.env.Engine.InspectContainer(ctx, o.ID)
+		o.Raw = c.Raw
 		if err == nil && (c.Running || c.Paused || c.Restarting) {
 			return "it runs now", nil
 		}
 		return "", err
 	case Image:
 		img, err := a.env.Engine.InspectImage(ctx, o.ID)
+		o.Raw = img.Raw
 		if err == nil && !slices.Equal(real(img.Tags), o.Tags) {
 			return "its tags are others now: " + strings.Join(img.Tags, " "), nil
 		}

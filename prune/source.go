@@ -12,6 +12,7 @@ type Reader interface {
 	Info(ctx context.Context) (engine.Info, error)
 	Local(ctx context.Context) (bool, string)
 	Containers(ctx context.Context) ([]engine.Container, error)
+	ContainersByID(ctx context.Context, ids []string) ([]engine.Container, error)
 	AllImages(ctx context.Context) ([]engine.Image, error)
 	Volumes(ctx context.Context) ([]engine.Volume, error)
 	Networks(ctx context.Context) ([]engine.Network, error)
