@@ -22,9 +22,9 @@
 // the GNU sparse format 1.0, with segments aligned to 4096 bytes. The last chunk is
 // the end of the archive, two zero blocks.
 //
-// A run ends after an entry when it holds a quarter of the target and the hash of
-// the entry's path is below weight/target of the hash space, where an entry weighs
-// 1536 bytes and its padded size; or at four times the target; or at 4096 entries.
+// A run ends after an entry when it holds half of the target and the hash of the
+// entry's path is below weight/half of the hash space, where an entry weighs 1536
+// bytes and its padded size; or at four times the target; or at 4096 entries.
 // It also ends before the header of a big file when it holds more than 64 KiB, and
 // always after that header. Cuts depend on paths and sizes only: a file that is
 // added or removed moves the cuts of one run.

@@ -123,17 +123,21 @@ func (c *runCutter) add(m member) error {
 	return nil
 }
 
+// ends waits for half of the target and lets the hash find the other half. A lower
+// minimum gives the same number of runs and more of them far too long, and a small
+// change costs the length of its run: 525 KiB against 320 KiB at a quarter.
 func (c *runCutter) ends(m *member, weight int64) bool {
 	if c.weight >= 4*c.target || len(c.run) >= maxRunEntries {
 		return true
 	}
-	if c.weight < c.target/4 {
+	half := c.target / 2
+	if c.weight < half {
 		return false
 	}
-	if weight >= c.target {
+	if weight >= half {
 		return true
 	}
-	limit, _ := bits.Div64(uint64(weight), 0, uint64(c.target))
+	limit, _ := bits.Div64(uint64(weight), 0, uint64(half))
 	return hashPath(m.path) < limit
 }
 
