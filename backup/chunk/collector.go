@@ -236,18 +236,11 @@ func (c *collector) lines(ctx context.Context, u *unit) ([]byte, error) {
 		return u.lines, nil
 	}
 	rec := u.cached
-	segment, err := c.segment.load(ctx, c.pass.saver.store, c.decoder, rec)
-	var found []byte
+	runs, err := c.segment.load(ctx, c.pass.saver.store, c.decoder, rec)
 	if err == nil {
-		err = scanGroups(segment, func(g *group) error {
-			if !g.continued && !g.end && g.layer == rec.layer && g.entries == rec.entries {
-				found = g.lines
-			}
-			return nil
-		})
-	}
-	if err == nil && found != nil {
-		return found, nil
+		if lines, ok := runs[runAt{rec.layer, rec.entries}]; ok {
+			return lines, nil
+		}
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -281,14 +274,17 @@ func (c *collector) rememberPart(print fingerprint, layers []int, catalog repo.D
 // new part mostly come from one or two old ones.
 type segmentCache struct {
 	digests [4]repo.Digest
-	plain   [4][]byte
+	runs    [4]map[runAt][]byte
 	next    int
 }
 
-func (s *segmentCache) load(ctx context.Context, r Reader, d *Decoder, rec *runRecord) ([]byte, error) {
+// runAt names a run of a segment by what the cache knows of it.
+type runAt struct{ layer, entries int }
+
+func (s *segmentCache) load(ctx context.Context, r Reader, d *Decoder, rec *runRecord) (map[runAt][]byte, error) {
 	for i, digest := range s.digests {
-		if digest == rec.catalog && s.plain[i] != nil {
-			return s.plain[i], nil
+		if digest == rec.catalog && s.runs[i] != nil {
+			return s.runs[i], nil
 		}
 	}
 	stored, err := r.ReadBlob(ctx, rec.catalog, rec.stored, nil)
@@ -299,7 +295,23 @@ func (s *segmentCache) load(ctx context.Context, r Reader, d *Decoder, rec *runR
 	if err != nil {
 		return nil, err
 	}
-	s.digests[s.next], s.plain[s.next] = rec.catalog, plain
-	s.next = (s.next + 1) % len(s.plain)
-	return plain, nil
+	runs, err := runLines(plain)
+	if err != nil {
+		return nil, err
+	}
+	s.digests[s.next], s.runs[s.next] = rec.catalog, runs
+	s.next = (s.next + 1) % len(s.runs)
+	return runs, nil
+}
+
+// runLines finds the entry lines of each run of a segment.
+func runLines(segment []byte) (map[runAt][]byte, error) {
+	runs := map[runAt][]byte{}
+	err := scanGroups(segment, func(g *group) error {
+		if !g.continued && !g.end {
+			runs[runAt{g.layer, g.entries}] = g.lines
+		}
+		return nil
+	})
+	return runs, err
 }
