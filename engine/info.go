@@ -25,6 +25,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 		CgroupVersion:   in.CgroupVersion,
 		LiveRestore:     in.LiveRestoreEnabled,
 		Swarm:           in.Swarm.LocalNodeState == swarm.LocalNodeStateActive,
+		SwarmManager:    in.Swarm.ControlAvailable,
 		Containers:      in.Containers,
 		Warnings:        in.Warnings,
 	}

@@ -19,6 +19,7 @@ type Info struct {
 	ContainerdStore   bool // images are kept by containerd's store, not by a graph driver
 	LiveRestore       bool
 	Swarm             bool // the engine is an active swarm node
+	SwarmManager      bool // and manages the swarm
 	Containers        int  // in any state
 	Rootless          bool
 	UserNS            bool // containers run in a remapped user namespace
