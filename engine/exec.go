@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+	"golang.org/x/sys/unix"
+)
+
+// ExecSpec is a command that is run in a container.
+type ExecSpec struct {
+	Cmd  []string
+	User string // "" is the container's own
+}
+
+// Exec runs a command in a running container, writes what it prints to out (both streams, as they come) and returns its exit
+// code. When ctx ends first, its cause is the error, and the command and what it started are killed; only on an
+// engine whose processes this one can see, elsewhere they live on.
+func (e *Engine) Exec(ctx context.Context, ref string, s ExecSpec, out io.Writer) (int, error) {
+	created, err := e.api.ContainerExecCreate(ctx, ref, container.ExecOptions{
+		Cmd: s.Cmd, User: s.User, AttachStdout: true, AttachStderr: true,
+	})
+	if err != nil {
+		return 0, e.wrap(err, "run a command in container %s", ref)
+	}
+	stream, err := e.api.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
+	if err != nil {
+		return 0, e.wrap(err, "run a command in container %s", ref)
+	}
+	defer stream.Close()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := stdcopy.StdCopy(out, out, stream.Reader)
+		ended <- err
+	}()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		e.killExec(created.ID)
+		stream.Close()
+		<-ended
+		return 0, fmt.Errorf("run a command in container %s: %w", ref, context.Cause(ctx))
+	}
+	if err != nil {
+		return 0, e.wrap(err, "read what a command in container %s prints", ref)
+	}
+	done, err := e.api.ContainerExecInspect(ctx, created.ID)
+	if err != nil {
+		return 0, e.wrap(err, "ask how a command in container %s ended", ref)
+	}
+	return done.ExitCode, nil
+}
+
+// killExec ends a command, which the engine has no call for: by its process, when that is one of this host. The process
+// is known by its control group, which is named after the container.
+func (e *Engine) killExec(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	exec, err := e.api.ContainerExecInspect(ctx, id)
+	if err != nil || !exec.Running || exec.Pid <= 0 {
+		return
+	}
+	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", exec.Pid))
+	if err != nil || exec.ContainerID == "" || !strings.Contains(string(groups), exec.ContainerID) {
+		return
+	}
+	killTree(exec.Pid)
+}
+
+// killTree kills a process and its descendants. The first is stopped before its children are listed, so that it
+// makes no more of them.
+func killTree(pid int) {
+	if unix.Kill(pid, unix.SIGSTOP) != nil {
+		return
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err == nil {
+		for _, child := range strings.Fields(string(children)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				killTree(n)
+			}
+		}
+	}
+	_ = unix.Kill(pid, unix.SIGKILL) // gone already is as good
+}
