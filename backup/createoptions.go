@@ -27,6 +27,9 @@ type CreateOptions struct {
 	Job          string        // written into the snapshot
 	ExportAlone  bool          // images one by one, although layers that they share are then read once for each
 	LayerWarning int64         // name containers whose unsaved writable layer is larger; 0 is 10 MB
+	RPO          time.Duration // how old the newest snapshot of this job may be, written into it; 0: nobody said
+	// Labels are those that steer davit, by the names of containers, as if they were set there; they go before the container's own.
+	Labels map[string]map[string]string
 }
 
 // defaultLayerWarning is the size from which an unsaved writable layer is named.

@@ -46,6 +46,7 @@ type PlannedItem struct {
 	Group       int         `json:"group"`                 // index into Groups, -1 when nothing is held for it
 	Failure     string      `json:"failure,omitempty"`     // the reason why this item cannot be saved: the run ends in part
 	Note        string      `json:"note,omitempty"`
+	Exclude     []string    `json:"exclude,omitempty"` // patterns by labels of its containers, beside those of the selection
 
 	file   string        // the only name in Source that is saved, for bind mounts of a file
 	helper bool          // a volume that has to be held mounted while it is read
@@ -62,7 +63,8 @@ func (p PlannedItem) Ref() string { return FormatItem(p.Kind, p.Name) }
 type Group struct {
 	Containers  []Member    `json:"containers"`  // in the order they are held; they are let go in reverse
 	Items       []string    `json:"items"`       // refs of the items read while they are held
-	Consistency Consistency `json:"consistency"` // pause or stop
+	Consistency Consistency `json:"consistency"` // pause, stop or live
+	Hooks       []GroupHook `json:"hooks,omitempty"`
 
 	sources []source // the folders that are read
 }

@@ -33,6 +33,7 @@ type createRun struct {
 	report   *Report
 	items    []repo.Item
 	began    time.Time
+	cutSeed  []byte // of big files, in an encrypted repository
 }
 
 // treeStore is what the trees of a run are written to and compared with.
@@ -49,16 +50,15 @@ func (s treeStore) PutBlob(ctx context.Context, data []byte) (repo.Digest, error
 	return s.session.PutBlob(ctx, data)
 }
 
-func (s treeStore) NewBlob(ctx context.Context) (*repo.BlobWriter, error) {
-	return s.session.NewBlob(ctx)
-}
-
 // ApplyCreate carries a plan out and publishes the snapshot. The report is not nil also with an
 // error, except when nothing was begun. Errors: *PartialError when the snapshot was published but not
 // all is as it should be, *RefusedError when there is no room.
 func ApplyCreate(ctx context.Context, env *Env, plan *CreatePlan) (_ *Report, err error) {
 	r := &createRun{env: env, plan: plan, began: env.Now()}
-	if err := r.checkRoom(); err != nil {
+	if err := errors.Join(env.Repo.CanSave(), r.checkRoom()); err != nil {
+		return nil, err
+	}
+	if r.cutSeed, err = env.Repo.CutSeed(); err != nil {
 		return nil, err
 	}
 	if env.CacheDir != "" {
@@ -130,6 +130,9 @@ func (r *createRun) publish(ctx context.Context) error {
 			"seconds":    strconv.FormatFloat(r.env.Now().Sub(r.began).Seconds(), 'f', 1, 64),
 		},
 	}
+	if r.plan.Options.RPO > 0 {
+		s.Summary[summaryRPO] = r.plan.Options.RPO.String()
+	}
 	if r.plan.Engine != nil {
 		s.EngineVersion = r.plan.Engine.Version
 	}
@@ -175,6 +178,7 @@ func (r *createRun) newSaver(progress chunk.Progress) *chunk.Saver {
 		Params: chunk.Params{
 			RunTarget: c.RunTarget, MinChunk: int(c.CDCMin), AvgChunk: int(c.CDCAvg), MaxChunk: int(c.CDCMax),
 		},
+		GearSeed: r.cutSeed,
 		Now:      r.env.Now,
 		Progress: progress,
 	})

@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,7 +13,12 @@ import (
 // Labels that steer davit. They count only when they are set on the container or volume itself.
 const (
 	LabelBackup      = "davit.backup"             // "false" leaves it out
-	LabelConsistency = "davit.backup.consistency" // "live" never holds the container
+	LabelConsistency = "davit.backup.consistency" // pause, stop or live, for this container
+	LabelExclude     = "davit.backup.exclude"     // patterns with commas between, for what it mounts
+	LabelApp         = "davit.backup.app"         // what runs in it: hooks that davit knows
+	LabelPre         = "davit.backup.pre"         // command to run in it before it is held
+	LabelPost        = "davit.backup.post"        // command to run in it afterwards
+	LabelTimeout     = "davit.backup.timeout"     // of each of these commands
 )
 
 // inventory is what an engine holds, as it was when it was asked.
@@ -26,11 +32,12 @@ type inventory struct {
 	volumes    []engine.Volume
 	images     []engine.Image
 	networks   []engine.Network
+	extra      map[string]map[string]string // container name -> labels that the caller sets
 }
 
 // discover asks the engine for everything a selection may name.
-func discover(ctx context.Context, h Host, sized bool) (*inventory, error) {
-	inv := &inventory{endpoint: h.Endpoint()}
+func discover(ctx context.Context, h Host, sized bool, extra map[string]map[string]string) (*inventory, error) {
+	inv := &inventory{endpoint: h.Endpoint(), extra: extra}
 	var err error
 	if inv.info, err = h.Info(ctx); err != nil {
 		return nil, err
@@ -79,14 +86,17 @@ func (inv *inventory) sort() {
 // davit: telling own from inherited ones costs an inspection of the image.
 func (inv *inventory) readOwnLabels(ctx context.Context, h Host) error {
 	for _, c := range inv.containers {
-		if !steered(c.Labels) {
-			continue
+		own := map[string]string{}
+		if steered(c.Labels) {
+			var err error
+			if own, err = h.OwnLabels(ctx, c); err != nil {
+				return fmt.Errorf("read labels of container %s: %w", c.Name, err)
+			}
 		}
-		own, err := h.OwnLabels(ctx, c)
-		if err != nil {
-			return fmt.Errorf("read labels of container %s: %w", c.Name, err)
+		inv.own[c.ID] = maps.Clone(own)
+		for name, value := range inv.extra[c.Name] {
+			inv.own[c.ID][name] = value
 		}
-		inv.own[c.ID] = own
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ type Env struct {
 	// Hold freezes containers for one run, so that they run again whatever happens to this process; see
 	// GuardedBy. Nil is allowed where nothing is to be held.
 	Hold func(HoldOptions) (Holder, error)
+
+	Hooks Hooks // what runs inside containers; nil runs nothing
 }
 
 // Engine is what a backup and a restore need of engine.Engine. An Engine that holds a nil pointer

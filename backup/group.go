@@ -146,8 +146,9 @@ func (p *CreatePlan) planGroups(inv *inventory, rules *holdRules, sources []sour
 		g := Group{Consistency: rules.consistency, sources: s.sources}
 		for _, w := range s.writers {
 			p.addMember(&g, w)
+			p.addHook(&g, w)
 		}
-		held := g.holds()
+		held := g.holds() || len(g.Hooks) > 0
 		index := -1
 		if held {
 			index = len(p.Groups)
@@ -166,10 +167,7 @@ func (p *CreatePlan) planGroups(inv *inventory, rules *holdRules, sources []sour
 
 // addMember decides how a container is held, and writes that into the items it can write.
 func (p *CreatePlan) addMember(g *Group, w *writer) {
-	hold, why, still := HoldNone, "", false
-	if p.rules.consistency != ConsistencyLive {
-		hold, why, still = p.rules.decide(w.container)
-	}
+	hold, why, still := p.rules.decide(w.container)
 	g.Containers = append(g.Containers, Member{
 		ID: w.container.ID, Name: w.container.Name, Hold: hold, Why: why, target: guardTarget(w.container),
 	})

@@ -84,7 +84,7 @@ func TestPlanGroups(t *testing.T) {
 				p.Items = append(p.Items, it)
 				sources = append(sources, source{item: i, path: path})
 			}
-			p.planGroups(inv, &holdRules{consistency: ConsistencyPause, live: func(engine.Container) bool { return false }}, sources)
+			p.planGroups(inv, &holdRules{consistency: ConsistencyPause, label: func(engine.Container) string { return "" }}, sources)
 			if got := groupText(p); got != tc.want {
 				t.Errorf("groups: %s, want %s", got, tc.want)
 			}
@@ -125,13 +125,16 @@ func TestHoldRules(t *testing.T) {
 		mode      Consistency
 		container engine.Container
 		rmLoss    bool
-		live      bool
+		label     string
 		want      Hold
 		still     bool
 	}{
 		{name: "pause", mode: ConsistencyPause, container: base, want: HoldPause, still: true},
 		{name: "stop", mode: ConsistencyStop, container: base, want: HoldStop, still: true},
-		{name: "live label", mode: ConsistencyPause, container: base, live: true, want: HoldNone},
+		{name: "live label", mode: ConsistencyPause, container: base, label: "live", want: HoldNone},
+		{name: "pause label", mode: ConsistencyStop, container: base, label: "pause", want: HoldPause, still: true},
+		{name: "stop label", mode: ConsistencyLive, container: base, label: "stop", want: HoldStop, still: true},
+		{name: "unknown label", mode: ConsistencyPause, container: base, label: "paws", want: HoldPause, still: true},
 		{name: "paused before", mode: ConsistencyStop, container: with(func(c *engine.Container) { c.Paused = true }), want: HoldNone, still: true},
 		{name: "restarting, pause", mode: ConsistencyPause, container: with(func(c *engine.Container) { c.Restarting = true }), want: HoldNone},
 		{name: "restarting, stop", mode: ConsistencyStop, container: with(func(c *engine.Container) { c.Restarting = true }), want: HoldStop, still: true},
@@ -155,7 +158,7 @@ func TestHoldRules(t *testing.T) {
 	} {
 		rules := &holdRules{
 			consistency: tc.mode, allowRMLoss: tc.rmLoss, repository: "/no-such/backup/repo",
-			sources: []string{"/no-such/fuse/data"}, live: func(engine.Container) bool { return tc.live },
+			sources: []string{"/no-such/fuse/data"}, label: func(engine.Container) string { return tc.label },
 		}
 		hold, why, still := rules.decide(tc.container)
 		if hold != tc.want || still != tc.still {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"davit/backup/repo"
 )
@@ -32,11 +33,18 @@ func snapshotInfo(s repo.Snapshot) SnapshotInfo {
 		Items: map[string]int{},
 		Files: summaryNumber(s, "files"), Bytes: summaryNumber(s, "bytes"),
 	}
+	info.RPO, _ = time.ParseDuration(s.Summary[summaryRPO]) // 0 when nobody said
 	for _, it := range s.Items {
 		info.Items[it.Kind]++
 	}
+	if s.Sealed() {
+		info.Items[Sealed] = s.ItemCount()
+	}
 	return info
 }
+
+// summaryRPO is how old the newest snapshot of a job may be, in the summary of a snapshot.
+const summaryRPO = "rpo"
 
 func summaryNumber(s repo.Snapshot, key string) int64 {
 	n, err := strconv.ParseInt(s.Summary[key], 10, 64)

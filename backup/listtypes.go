@@ -11,6 +11,10 @@ type Query struct {
 	Job  string // "" is any
 }
 
+// Sealed stands for the kinds of items in SnapshotInfo when they are not known: the repository is
+// encrypted, and no key was given.
+const Sealed = "sealed"
+
 // SnapshotInfo is one line of ls.
 type SnapshotInfo struct {
 	ID          string         `json:"id"`
@@ -24,6 +28,7 @@ type SnapshotInfo struct {
 	Items       map[string]int `json:"items"`            // how many of each kind
 	Files       int64          `json:"files"`
 	Bytes       int64          `json:"bytes"` // what the items hold
+	RPO         time.Duration  `json:"-"`     // how old the newest of this job may be; 0: nobody said
 }
 
 // SnapshotDetail is what show tells of a snapshot.

@@ -40,7 +40,8 @@ func PlanCreate(ctx context.Context, env *Env, o CreateOptions) (*CreatePlan, er
 	if len(b.plan.Items) == 0 {
 		return nil, nothingSelected(b.plan.Skipped)
 	}
-	b.planGroups()
+	b.labelExcludes()
+	b.planGroups(env.Hooks)
 	return b.plan, nil
 }
 
@@ -104,7 +105,7 @@ func (b *planBuilder) readEngine(ctx context.Context, env *Env) error {
 	s := b.options.Selection
 	sized := s.Everything() || len(s.Containers)+len(s.Projects) > 0
 	var err error
-	if b.inv, err = discover(ctx, env.Engine, sized); err != nil {
+	if b.inv, err = discover(ctx, env.Engine, sized, b.options.Labels); err != nil {
 		return err
 	}
 	if b.chosen, err = choose(b.inv, s); err != nil {
@@ -200,7 +201,7 @@ func (e *Env) repositoryDir() string {
 }
 
 // planGroups decides which containers are held for which items.
-func (b *planBuilder) planGroups() {
+func (b *planBuilder) planGroups(hooks Hooks) {
 	if b.inv == nil || len(b.sources) == 0 {
 		for i := range b.plan.Items {
 			if isTree(b.plan.Items[i].Kind) {
@@ -213,7 +214,8 @@ func (b *planBuilder) planGroups() {
 		consistency: b.options.Consistency,
 		allowRMLoss: b.options.AllowRMLoss,
 		repository:  b.rules.repository,
-		live:        func(c engine.Container) bool { return b.inv.label(c, LabelConsistency) == string(ConsistencyLive) },
+		label:       func(c engine.Container) string { return b.inv.label(c, LabelConsistency) },
+		hooks:       hooks,
 	}
 	for _, s := range b.sources {
 		rules.sources = append(rules.sources, s.path)

@@ -123,7 +123,7 @@ func (b *restoreBuilder) build(ctx context.Context, items []repo.Item) error {
 			return &UsageError{Reason: "this restore needs an engine", Hint: "--to DIR restores files without one"}
 		}
 		var err error
-		if b.inv, err = discover(ctx, b.env.Engine, false); err != nil {
+		if b.inv, err = discover(ctx, b.env.Engine, false, nil); err != nil {
 			return err
 		}
 	}

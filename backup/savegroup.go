@@ -47,7 +47,7 @@ func (r *createRun) saveGroup(ctx context.Context, g *Group, items []*PlannedIte
 	if trees, err = r.warm(ctx, trees); err != nil || len(trees) == 0 {
 		return err
 	}
-	if err := r.readFrozen(ctx, g, trees); err != nil {
+	if trees, err = r.readGroup(ctx, g, trees); err != nil {
 		return err
 	}
 	for _, t := range trees {
@@ -67,19 +67,9 @@ func (r *createRun) warm(ctx context.Context, trees []*tree) ([]*tree, error) {
 		if pass == 1 {
 			progress = r.progress
 		}
-		var delta int64
-		var readable []*tree
-		for _, t := range trees {
-			r.env.reporter().Item(t.item.Ref())
-			before := t.read
-			if err := t.save(ctx, r.newSaver(progress), true); err != nil {
-				if err := r.fail(ctx, t.item, err); err != nil {
-					return nil, err
-				}
-				continue
-			}
-			delta += t.read - before
-			readable = append(readable, t)
+		readable, delta, err := r.pass(ctx, trees, progress, true)
+		if err != nil {
+			return nil, err
 		}
 		trees = readable
 		if !anotherPass(pass, delta, last) {
@@ -87,6 +77,23 @@ func (r *createRun) warm(ctx context.Context, trees []*tree) ([]*tree, error) {
 		}
 		last = delta
 	}
+}
+
+// pass reads each tree once and returns those that could be read, and how much that was.
+func (r *createRun) pass(ctx context.Context, trees []*tree, progress chunk.Progress, warm bool) (readable []*tree, read int64, err error) {
+	for _, t := range trees {
+		r.env.reporter().Item(t.item.Ref())
+		before := t.read
+		if err := t.save(ctx, r.newSaver(progress), warm); err != nil {
+			if err := r.fail(ctx, t.item, err); err != nil {
+				return nil, 0, err
+			}
+			continue
+		}
+		read += t.read - before
+		readable = append(readable, t)
+	}
+	return readable, read, nil
 }
 
 // anotherPass decides whether one more warm pass makes the freeze shorter. What the first
@@ -103,10 +110,10 @@ func anotherPass(pass int, delta, last int64) bool {
 	return delta < last/100*shrinks
 }
 
-// readFrozen reads the delta of a group while its containers are held, lets them go, and stores
-// the delta. A tree that could not be read in time is read again with the containers running,
+// readFrozen reads the delta of a group while its containers are held, lets them go, calls released, and
+// stores the delta. A tree that could not be read in time is read again with the containers running,
 // and marked.
-func (r *createRun) readFrozen(ctx context.Context, g *Group, trees []*tree) error {
+func (r *createRun) readFrozen(ctx context.Context, g *Group, trees []*tree, released func()) error {
 	spool, err := r.newSpool()
 	if err != nil {
 		return err
@@ -119,7 +126,9 @@ func (r *createRun) readFrozen(ctx context.Context, g *Group, trees []*tree) err
 		}
 	}
 	r.env.reporter().Item("freeze " + joinNames(memberNames(g, HoldPause, HoldStop)))
-	if err := r.freezeAndRead(ctx, g, trees, spool); err != nil {
+	err = r.freezeAndRead(ctx, g, trees, spool)
+	released()
+	if err != nil {
 		return err
 	}
 	for _, t := range trees {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"davit/backup/chunk"
@@ -34,7 +35,7 @@ type tree struct {
 
 // openTree opens the folder of an item, mounting it first where that is needed.
 func (r *createRun) openTree(ctx context.Context, it *PlannedItem) (*tree, error) {
-	t := &tree{item: it, skip: newExcludePatterns(r.plan.Options.Selection.Exclude), notEntered: map[string]string{}}
+	t := &tree{item: it, skip: newExcludePatterns(slices.Concat(r.plan.Options.Selection.Exclude, it.Exclude)), notEntered: map[string]string{}}
 	source := it.Source
 	if it.helper {
 		helper, err := r.env.Engine.HelperMount(ctx, it.Name)
