@@ -1,0 +1,144 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"davit/backup"
+	"davit/engine"
+)
+
+// Engine is what hooks need of engine.Engine.
+type Engine interface {
+	Exec(ctx context.Context, ref string, s engine.ExecSpec, out io.Writer) (int, error)
+	InspectContainer(ctx context.Context, ref string) (engine.Container, error)
+}
+
+// Result is one command that ran.
+type Result struct {
+	Container string
+	When      string // "pre" or "post"
+	Command   string
+	Output    string // its end
+	Err       error
+	Took      time.Duration
+}
+
+// Runner runs the hooks of one process.
+type Runner struct {
+	engine Engine
+	dir    string // of what is due
+	now    func() time.Time
+	log    func(Result)
+}
+
+// New makes a runner. What is due is noted below stateDir; log is told of every command that ran, one after the other.
+func New(eng Engine, stateDir string, now func() time.Time, log func(Result)) *Runner {
+	return &Runner{engine: eng, dir: dueFolder(stateDir), now: now, log: log}
+}
+
+// Of implements backup.Hooks.
+func (r *Runner) Of(c engine.Container, labels map[string]string) (backup.Hook, error) {
+	spec, err := Parse(labels)
+	if spec == nil || err != nil {
+		return nil, err
+	}
+	return &containerHook{runner: r, id: c.ID, name: c.Name, spec: spec}, nil
+}
+
+// containerHook is the hook of one container. The container may be made anew while a backup runs, so
+// it is called by its name.
+type containerHook struct {
+	runner   *Runner
+	id, name string
+	spec     *Spec
+	due      *due // nil when nothing is
+}
+
+func (h *containerHook) Describe() string { return h.spec.describe() }
+
+// Pre notes what Post owes, then runs the commands until one fails.
+func (h *containerHook) Pre(ctx context.Context) error {
+	if len(h.spec.Post) > 0 {
+		var err error
+		h.due, err = h.runner.owe(h.name, h.spec)
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range h.spec.Pre {
+		if err := h.runner.run(ctx, h.name, "pre", c, h.spec.Timeout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Post runs all its commands, also when one fails.
+func (h *containerHook) Post(ctx context.Context) error {
+	errs := h.runner.runAll(ctx, h.name, h.spec.Post, h.spec.Timeout)
+	if h.due != nil {
+		errs = errors.Join(errs, h.due.done())
+		h.due = nil
+	}
+	return errs
+}
+
+func (r *Runner) runAll(ctx context.Context, container string, commands []Command, timeout time.Duration) error {
+	var errs []error
+	for _, c := range commands {
+		errs = append(errs, r.run(ctx, container, "post", c, timeout))
+	}
+	return errors.Join(errs...)
+}
+
+// errTimeout ends a command that takes too long.
+var errTimeout = errors.New("it did not end in time")
+
+// run runs one command. Its error says which it was and what it printed last.
+func (r *Runner) run(ctx context.Context, container, when string, c Command, timeout time.Duration) error {
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	defer cancel()
+	began, out := r.now(), &tail{}
+	code, err := r.engine.Exec(limited, container, engine.ExecSpec{Cmd: c.Args, User: c.User}, out)
+	switch {
+	case errors.Is(err, errTimeout):
+		err = fmt.Errorf("%s (%s) did not end within %v", when, c.Text, timeout)
+	case err != nil:
+		err = fmt.Errorf("%s (%s): %w", when, c.Text, err)
+	case code != 0:
+		err = fmt.Errorf("%s (%s) ended with exit code %d%s", when, c.Text, code, lastWords(out.String()))
+	}
+	r.log(Result{Container: container, When: when, Command: c.Text, Output: out.String(), Err: err, Took: r.now().Sub(began)})
+	return err
+}
+
+// lastWords is the last line that a command printed, for an error.
+func lastWords(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	last := strings.TrimSpace(lines[len(lines)-1])
+	if last == "" {
+		return ""
+	}
+	return ": " + last
+}
+
+// maxOutput is how much of a command's output is kept.
+const maxOutput = 8 << 10
+
+// tail keeps the end of what is written to it.
+type tail struct{ data []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.data = append(t.data, p...)
+	if over := len(t.data) - maxOutput; over > 0 {
+		t.data = append(t.data[:0], t.data[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return strings.ToValidUTF8(string(t.data), "�") }
