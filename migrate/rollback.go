@@ -1,0 +1,82 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// allowed tells whether an action fits how a migration stands.
+func allowed(s *State, a Action) error {
+	switch {
+	case s.Outcome == Committed:
+		return fmt.Errorf("migration %s is committed", s.Plan.ID)
+	case a == ActionRun && s.Outcome == Done:
+		return fmt.Errorf("migration %s is done", s.Plan.ID)
+	case a == ActionRun:
+		return nil
+	case s.Outcome == RolledBack || s.Outcome == Interrupted:
+		return fmt.Errorf("the engine is on the old root already")
+	case a == ActionSyncBack && s.Outcome != Done:
+		return fmt.Errorf("migration %s is not done", s.Plan.ID)
+	case a == ActionRollback && s.StaleOld:
+		return fmt.Errorf("the old root was being written to by a rollback that did not end; only another one with --sync-back can use it")
+	}
+	return nil
+}
+
+// LosesWrites tells whether a plain rollback would lose what containers wrote since the move.
+func (s *State) LosesWrites() bool {
+	return s.Outcome == Done && s.Plan.Options.Method != MethodRename
+}
+
+// rollback takes the engine back to the old roots after a migration was done.
+func (r *work) rollback(ctx context.Context) error {
+	if r.state.Outcome != Done {
+		return r.undoFor(ctx, r.state.Step, errors.New("rollback was asked for"))
+	}
+	if err := r.stopAfterwards(ctx); err != nil {
+		return err
+	}
+	if r.state.Plan.Options.Method == MethodRename {
+		r.state.Held = nil // policies are in the one root that there is
+	}
+	r.state.Reason = ""
+	return r.undo(context.WithoutCancel(ctx), "rollback was asked for")
+}
+
+// stopAfterwards stops what runs on the new root, to be started on the old one. An engine that does not run there has
+// nothing to stop.
+func (r *work) stopAfterwards(ctx context.Context) error {
+	up, err := r.services.up(ctx)
+	if err != nil || !up {
+		return err
+	}
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	all, err := r.engine.Containers(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.mayStop(all); err != nil {
+		return err
+	}
+	units, err := r.services.units(ctx)
+	if err != nil {
+		return err
+	}
+	ran, err := running(all)
+	if err != nil {
+		return err
+	}
+	r.state.Ran, r.state.Masked, r.state.BootUnit = ran, units, true
+	r.state.Report.DownSince, r.state.Report.Problems = r.Now().UTC(), nil
+	if err := r.journal.save(); err != nil {
+		return err
+	}
+	if err := installBootUnit(ctx, r.Manager, r.Exe, r.StateDir, units); err != nil {
+		return err
+	}
+	return stopAll(ctx, r.engine, ran)
+}

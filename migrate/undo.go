@@ -1,0 +1,85 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// undoTime is how long an undoing may take: starting the engine is most of it.
+const undoTime = 20 * time.Minute
+
+// undoFor undoes a run that did not get to its point of no return.
+func (r *work) undoFor(ctx context.Context, step Step, why error) error {
+	undone := &UndoneError{Step: step, Err: why}
+	if err := r.undo(context.WithoutCancel(ctx), fmt.Sprintf("%s: %v", step, why)); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", step, why), fmt.Errorf("undo: %w", err))
+	}
+	return undone
+}
+
+// undo brings the old roots back. It goes by what the journal says was changed, and can be repeated.
+func (r *work) undo(ctx context.Context, why string) error {
+	ctx, cancel := context.WithTimeout(ctx, undoTime)
+	defer cancel()
+	s := r.state
+	touched := s.BootUnit || len(s.Held) > 0 || len(s.Ran) > 0 || len(s.Masked) > 0
+	if s.Reason == "" {
+		s.Reason = why
+	}
+	if !touched {
+		return r.end(ctx, Interrupted)
+	}
+	s.Outcome = ""
+	if err := r.journal.begin(StepUndo); err != nil {
+		return err
+	}
+	r.Report.Say("undoing: " + why)
+	r.Report.Item(string(StepUndo))
+	if len(s.Masked) > 0 {
+		if err := r.oldRoot(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	if err := letGo(ctx, r.engine, s.Held); err != nil {
+		return err
+	}
+	started, err := startAll(ctx, r.engine, s.Ran)
+	if err != nil {
+		r.problem("%v", err)
+	}
+	s.Report.Started = started
+	if !s.Report.DownSince.IsZero() {
+		s.Report.Downtime = r.Now().Sub(s.Report.DownSince).Round(time.Millisecond)
+	}
+	s.Report.DownSince = time.Time{}
+	return r.end(ctx, RolledBack)
+}
+
+// oldRoot has the engine run on the old root.
+func (r *work) oldRoot(ctx context.Context) error {
+	if r.state.Configured != nil || r.state.Renamed {
+		r.disconnect()
+		if err := r.services.stop(ctx); err != nil {
+			return err
+		}
+		if r.state.Configured != nil {
+			if err := r.state.Configured.undo(ctx, r.Manager); err != nil {
+				return err
+			}
+		}
+		if r.state.Renamed {
+			if err := r.renameBack(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.services.unmask(ctx, r.state.Masked); err != nil {
+		return err
+	}
+	return r.services.start(ctx)
+}

@@ -1,0 +1,134 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"davit/engine/service"
+	"davit/engine/systemd"
+	"davit/migrate/preflight"
+)
+
+// Manager is the host's service manager; systemd.Conn is one.
+type Manager interface {
+	service.Manager
+	MaskRuntime(ctx context.Context, units ...string) error
+	UnmaskRuntime(ctx context.Context, units ...string) error
+	WriteDropIn(ctx context.Context, unit, name, content string) error
+	RemoveDropIn(ctx context.Context, unit, name string) error
+	WriteUnit(ctx context.Context, name, content string) error
+	RemoveUnit(ctx context.Context, name string) error
+}
+
+var _ Manager = (*systemd.Conn)(nil)
+
+// startTime is how long an engine, or containerd, may take to start: it looks at all containers first.
+const startTime = 10 * time.Minute
+
+// services are the units that work on the stores that move, the engine's first.
+type services struct {
+	manager Manager
+	all     []*service.Service
+}
+
+// findServices finds the engine's unit, and containerd's when its store moves.
+func findServices(ctx context.Context, m Manager, p *Plan, now func() time.Time) (*services, error) {
+	units := []string{p.Survey.Engine.Unit}
+	if _, ok := p.store(preflight.StoreContainerd); ok {
+		units = append(units, p.Survey.Engine.ContainerdUnit)
+	}
+	s := &services{manager: m}
+	for _, u := range units {
+		one, err := service.Find(ctx, m, service.Usual{}, now, u)
+		if err != nil {
+			return nil, err
+		}
+		s.all = append(s.all, one)
+	}
+	return s, nil
+}
+
+// units lists the services with their sockets, in the order in which they are stopped.
+func (s *services) units(ctx context.Context) ([]string, error) {
+	var names []string
+	for _, one := range s.all {
+		u, err := s.manager.Unit(ctx, one.Name())
+		if err != nil {
+			return nil, err
+		}
+		for _, by := range u.TriggeredBy {
+			names = append(names, by)
+		}
+		names = append(names, one.Name())
+	}
+	return names, nil
+}
+
+// stop stops them all.
+func (s *services) stop(ctx context.Context) error {
+	for _, one := range s.all {
+		if _, err := one.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts them all, containerd before the engine.
+func (s *services) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for _, one := range slices.Backward(s.all) {
+		if _, err := one.Start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mask makes it impossible to start the units until the next boot, and makes sure of it: a unit file in /etc would
+// win over the mask.
+func (s *services) mask(ctx context.Context, units []string) error {
+	if err := s.manager.MaskRuntime(ctx, units...); err != nil {
+		return err
+	}
+	for _, name := range units {
+		u, err := s.manager.Unit(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !u.Masked() {
+			return fmt.Errorf("mask %s: its unit file %s stands above the mask", name, u.Fragment)
+		}
+		if u.Up() {
+			return fmt.Errorf("stop %s: something started it again", name)
+		}
+	}
+	return nil
+}
+
+func (s *services) unmask(ctx context.Context, units []string) error {
+	if len(units) == 0 {
+		return nil
+	}
+	return s.manager.UnmaskRuntime(ctx, units...)
+}
+
+// up tells whether the engine's unit runs.
+func (s *services) up(ctx context.Context) (bool, error) {
+	u, err := s.manager.Unit(ctx, s.all[0].Name())
+	return u.Up(), err
+}
+
+// checkConfig asks dockerd, where it can tell, whether it would take its configuration.
+func (s *services) checkConfig(ctx context.Context) error {
+	err := s.all[0].CheckConfig(ctx)
+	var bad *service.ConfigError
+	if errors.As(err, &bad) {
+		return fmt.Errorf("the changed configuration is not accepted: %w", err)
+	}
+	return err
+}
