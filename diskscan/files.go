@@ -29,7 +29,8 @@ type largest struct {
 	n     int   // how many to keep
 	least int64 // bytes
 	until hostfs.Timespec
-	old   bool // only files not modified after until
+	old   bool   // only files not modified after until
+	path  []byte // scratch
 }
 
 func (l *largest) Len() int           { return len(l.files) }
@@ -47,12 +48,21 @@ func fileOrder(a, b File) int {
 	return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), strings.Compare(a.Path, b.Path))
 }
 
-// wants reports whether a file is worth naming.
-func (l *largest) wants(st *hostfs.Stat) bool {
-	bytes := st.Blocks * 512
-	return l.n > 0 && bytes > 0 && bytes >= l.least && st.IsRegular() &&
-		(len(l.files) < l.n || bytes >= l.files[0].Bytes) &&
-		(!l.old || !l.until.Before(st.Mtime))
+// wants reports whether a file is worth naming. Most are not, and cost no memory to find that out.
+func (w *worker) wants(e *hostfs.Entry) bool {
+	l, bytes := &w.largest, e.Blocks*512
+	if l.n == 0 || bytes == 0 || bytes < l.least || !e.IsRegular() || l.old && l.until.Before(e.Mtime) {
+		return false
+	}
+	if len(l.files) < l.n || bytes != l.files[0].Bytes {
+		return len(l.files) < l.n || bytes > l.files[0].Bytes
+	}
+	l.path = append(append(append(l.path[:0], strings.TrimSuffix(w.root, "/")...), '/'), e.Dir...)
+	if e.Dir != "" {
+		l.path = append(l.path, '/')
+	}
+	l.path = append(l.path, e.Name...)
+	return string(l.path) < l.files[0].Path
 }
 
 func (l *largest) add(f File) {

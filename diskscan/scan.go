@@ -226,7 +226,7 @@ func (s *scan) visit(w *worker, in *spot, e *hostfs.Entry) (*spot, bool) {
 		if w.types != nil {
 			w.types.add(e.Name, usageOf(&e.Stat))
 		}
-		if w.largest.wants(&e.Stat) {
+		if w.wants(e) {
 			w.largest.add(w.file(owner, e))
 		}
 		return nil, false

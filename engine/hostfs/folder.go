@@ -1,6 +1,7 @@
 package hostfs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,14 +17,19 @@ const maxKeptFDs = 256
 type folder struct {
 	parent *folder // nil for the root
 	path   string
-	st     Stat // as its parent's reading found it; once open, as it is
+	mount  mountOf // as its parent's reading found it; once open, as it is
 
 	fd        int          // open while users > 0
 	users     atomic.Int32 // tasks that still need fd: own parts and unopened subfolders
 	viaParent bool         // is a user of its parent
 	kept      *keptFDs
 
-	names []dirent // of a folder in several parts
+	listed *listed // nil: not kept
+}
+
+// listed are the names of a folder that is read in several parts.
+type listed struct {
+	names []dirent
 	arena string
 }
 
@@ -49,39 +55,66 @@ func (f *folder) leave() {
 
 // open opens f for reading, and says whether there is something to read.
 func (w *walker) open(r *reader, f *folder) bool {
-	var err error
-	switch {
-	case f.viaParent:
-		f.fd, err = openPieceNoatime(f.parent.fd, f.path[strings.LastIndexByte(f.path, '/')+1:])
-		f.parent.leave()
-	default:
-		f.fd, err = openBeneath(w.rootFD, f.path)
+	at, rel := w.rootFD, f.path
+	if f.viaParent {
+		at, rel = f.parent.fd, f.path[strings.LastIndexByte(f.path, '/')+1:]
 	}
-	if err != nil {
+	fd, onMount, err := w.openOnMount(at, rel)
+	if f.viaParent {
+		f.parent.leave()
+	}
+	switch {
+	case err == unix.EXDEV && onMount: // something was mounted since the entry was read, by opening it even
+		return false
+	case err != nil:
 		w.fail(f, fmt.Errorf("open folder: %w", err))
 		return false
 	}
-	f.kept = &w.kept
+	f.fd, f.kept = fd, &w.kept
 	f.kept.n.Add(1)
 	f.users.Store(1)
+	if onMount || w.stillEntered(r, f) {
+		return true
+	}
+	f.leave()
+	return false
+}
+
+// openOnMount opens a folder, and says whether the kernel saw to it that it is on the mount of at. That spares looking
+// at every folder once more.
+func (w *walker) openOnMount(at int, rel string) (fd int, onMount bool, err error) {
+	if w.options.EnterMount == nil && len(rel) <= maxPath {
+		how := unix.OpenHow{Flags: openDirFlags | unix.O_NOATIME, Resolve: resolve | unix.RESOLVE_NO_XDEV}
+		fd, err = openat2(at, cmp.Or(rel, "."), &how)
+		if err == unix.EPERM {
+			how.Flags = openDirFlags
+			fd, err = openat2(at, cmp.Or(rel, "."), &how)
+		}
+		if err != unix.ENOSYS && err != unix.EPERM { // before Linux 5.6, or in a sandbox older than that
+			return fd, true, err
+		}
+	}
+	fd, err = openBeneath(at, rel)
+	return fd, false, err
+}
+
+// stillEntered looks at an open folder: something may have been mounted since its entry was read.
+func (w *walker) stillEntered(r *reader, f *folder) bool {
 	var empty byte
 	var st Stat
 	if err := statxAt(f.fd, &empty, &r.statx, &st); err != nil {
 		w.fail(f, fmt.Errorf("stat folder: %w", err))
-		f.leave()
 		return false
 	}
-	// Something may have been mounted since the entry was read, by opening it even.
-	if f.parent != nil && st.onOtherMount(&f.st) && !w.enters(f.parent, f.path, &st) {
-		f.leave()
+	if f.parent != nil && !st.mount().same(f.mount) && !w.enters(f.parent, f.path, &st) {
 		return false
 	}
-	f.st = st
+	f.mount = st.mount()
 	return true
 }
 
 func (w *walker) enters(parent *folder, path string, st *Stat) bool {
-	return !st.onOtherMount(&parent.st) || w.options.EnterMount != nil && w.options.EnterMount(path, st)
+	return st.mount().same(parent.mount) || w.options.EnterMount != nil && w.options.EnterMount(path, st)
 }
 
 // fail notes that a folder could not be read.

@@ -84,16 +84,20 @@ func openPiece(fd int, rel string, flags int) (int, error) {
 	if !strings.Contains(rel, "/") {
 		return openat(fd, rel, flags)
 	}
-	how := unix.OpenHow{Flags: uint64(flags), Resolve: resolve}
+	got, err := openat2(fd, rel, &unix.OpenHow{Flags: uint64(flags), Resolve: resolve})
+	if err == unix.ENOSYS { // before Linux 5.6
+		return openSteps(fd, rel, flags)
+	}
+	return got, err
+}
+
+// openat2 tries again when a signal came, or something was renamed meanwhile.
+func openat2(fd int, rel string, how *unix.OpenHow) (int, error) {
 	for {
-		got, err := unix.Openat2(fd, rel, &how)
-		switch err {
-		case unix.EINTR, unix.EAGAIN: // by a signal, or something was renamed meanwhile
-			continue
-		case unix.ENOSYS: // before Linux 5.6
-			return openSteps(fd, rel, flags)
+		got, err := unix.Openat2(fd, rel, how)
+		if err != unix.EINTR && err != unix.EAGAIN {
+			return got, err
 		}
-		return got, err
 	}
 }
 

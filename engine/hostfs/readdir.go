@@ -40,7 +40,7 @@ type reader struct {
 func (w *walker) read(r *reader, t *task) {
 	f := t.dir
 	if t.from > 0 {
-		w.look(r, t, f.names[t.from:t.to])
+		w.look(r, t, f.listed.arena, f.listed.names[t.from:t.to])
 		f.leave()
 		return
 	}
@@ -51,13 +51,13 @@ func (w *walker) read(r *reader, t *task) {
 	if err := r.list(f.fd); err != nil {
 		w.fail(f, fmt.Errorf("read folder: %w", err))
 	}
-	f.arena = string(r.arena)
-	slices.SortFunc(r.names, func(a, b dirent) int { return strings.Compare(a.name(f.arena), b.name(f.arena)) })
+	arena := string(r.arena)
+	slices.SortFunc(r.names, func(a, b dirent) int { return strings.Compare(a.name(arena), b.name(arena)) })
 	if len(r.names) > partSize {
-		f.names = slices.Clone(r.names)
+		f.listed = &listed{slices.Clone(r.names), arena}
 		t.split(len(r.names))
 	}
-	w.look(r, t, r.names[:min(partSize, len(r.names))])
+	w.look(r, t, arena, r.names[:min(partSize, len(r.names))])
 }
 
 // split makes the tasks for all but the first part of a folder of n names.
@@ -113,18 +113,17 @@ func (r *reader) parse(buf []byte) {
 func nextDirent(buf []byte) (ino uint64, name, rest []byte) {
 	const nameAt = 19
 	size := binary.NativeEndian.Uint16(buf[16:])
-	name = buf[nameAt:size]
-	end := 0
-	for name[end] != 0 {
+	end := max(int(size)-8, nameAt) // records are padded to 8 bytes
+	for buf[end] != 0 {
 		end++
 	}
-	return binary.NativeEndian.Uint64(buf), name[:end], buf[size:]
+	return binary.NativeEndian.Uint64(buf), buf[nameAt:end], buf[size:]
 }
 
 func isDots(name []byte) bool { return string(name) == "." || string(name) == ".." }
 
 // look stats the names, in the order of their inodes because that is how they lie on a disk, and fills in t's result.
-func (w *walker) look(r *reader, t *task, names []dirent) {
+func (w *walker) look(r *reader, t *task, arena string, names []dirent) {
 	f := t.dir
 	all := make([]found, len(names))
 	r.order = r.order[:0]
@@ -136,7 +135,7 @@ func (w *walker) look(r *reader, t *task, names []dirent) {
 		if n%64 == 0 && w.queue.stopped.Load() {
 			return
 		}
-		name := names[i].name(f.arena)
+		name := names[i].name(arena)
 		if err := statxAt(f.fd, unsafe.StringData(name), &r.statx, &all[i].st); err != nil {
 			w.problem(join(f.path, name), fmt.Errorf("stat: %w", err))
 			continue
@@ -162,7 +161,7 @@ func (w *walker) keep(t *task, all []found) {
 			continue
 		}
 		if path := join(f.path, e.name); w.enters(f, path, &e.st) {
-			t.subs = append(t.subs, sub{n, &task{dir: &folder{parent: f, path: path, st: e.st, fd: -1}}})
+			t.subs = append(t.subs, sub{n, &task{dir: &folder{parent: f, path: path, mount: e.st.mount(), fd: -1}}})
 		}
 	}
 	clear(all[n:])

@@ -28,13 +28,21 @@ func (s *Stat) IsRegular() bool { return s.Mode&unix.S_IFMT == unix.S_IFREG }
 // IsSymlink says whether it is a symbolic link.
 func (s *Stat) IsSymlink() bool { return s.Mode&unix.S_IFMT == unix.S_IFLNK }
 
-// onOtherMount says whether s is mounted on its parent folder. A btrfs subvolume has a Dev of its own but is no mount.
-func (s *Stat) onOtherMount(parent *Stat) bool {
-	if s.MountID == 0 || parent.MountID == 0 {
-		return s.Dev != parent.Dev
+// mountOf tells a mount; kernels before 5.8 only tell the device.
+type mountOf struct{ id, dev uint64 }
+
+func (s *Stat) mount() mountOf { return mountOf{s.MountID, s.Dev} }
+
+// same says whether two are one mount. A btrfs subvolume has a device of its own but is no mount.
+func (m mountOf) same(n mountOf) bool {
+	if m.id == 0 || n.id == 0 {
+		return m.dev == n.dev
 	}
-	return s.MountID != parent.MountID
+	return m.id == n.id
 }
+
+// onOtherMount says whether s is mounted on its parent folder.
+func (s *Stat) onOtherMount(parent *Stat) bool { return !s.mount().same(parent.mount()) }
 
 // statxMask asks for what Stat holds. The kernel's cached attributes are not asked for with AT_STATX_DONT_SYNC: on a
 // local file system it changes nothing, on a network one it would give stale sizes and times.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -59,8 +61,9 @@ type sweeper[T any] struct {
 
 	mu    sync.Mutex
 	work  sync.Cond
-	stack []batch[T] // the last one first, so that it stays short
-	busy  int        // batches that workers have in hand
+	stack []batch[T]   // for whoever is free: the last one first, so that it stays short
+	busy  int          // workers that have batches in hand
+	idle  atomic.Int32 // workers that wait for one
 }
 
 // batch is the next bufferful of a folder's entries.
@@ -82,7 +85,7 @@ func (s *sweeper[T]) sweep(ctx context.Context, workers int, top T) error {
 	if !enter {
 		return nil
 	}
-	s.stack = append(s.stack, batch[T]{dir: &folder{fd: -1, st: root.Stat}, in: in})
+	s.stack = append(s.stack, batch[T]{dir: &folder{fd: -1, mount: root.mount()}, in: in})
 	unhook := context.AfterFunc(ctx, s.stop)
 	defer unhook()
 	var group sync.WaitGroup
@@ -118,6 +121,7 @@ func (s *sweeper[T]) run(n int) {
 	w := sweepWorker[T]{sweeper: s, n: n}
 	for b, ok := s.next(); ok; b, ok = s.next() {
 		w.read(b)
+		w.readOwn()
 		s.done()
 	}
 }
@@ -136,7 +140,9 @@ func (s *sweeper[T]) next() (b batch[T], ok bool) {
 		if s.busy == 0 {
 			break
 		}
+		s.idle.Add(1)
 		s.work.Wait()
+		s.idle.Add(-1)
 	}
 	return b, false
 }
@@ -149,14 +155,13 @@ func (s *sweeper[T]) done() {
 	}
 }
 
+// add leaves batches to whoever is free.
 func (s *sweeper[T]) add(some ...batch[T]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stack = append(s.stack, some...)
-	if len(some) == 1 {
+	for range min(len(some), int(s.idle.Load())) {
 		s.work.Signal()
-	} else {
-		s.work.Broadcast()
 	}
 }
 
@@ -166,7 +171,32 @@ type sweepWorker[T any] struct {
 	n      int
 	reader reader
 	entry  Entry
-	subs   []batch[T]
+	own    []batch[T] // what nobody else can take, the last one first
+}
+
+// readOwn works off what is the worker's own, and shares it while others have nothing to do.
+func (w *sweepWorker[T]) readOwn() {
+	for len(w.own) > 0 {
+		if w.walker.queue.stopped.Load() {
+			w.giveUp()
+			return
+		}
+		if n := len(w.own) / 2; n > 0 && w.idle.Load() > 0 { // the first ones lie higher in the tree
+			w.add(w.own[:n]...)
+			w.own = slices.Delete(w.own, 0, n)
+		}
+		last := len(w.own) - 1
+		b := w.own[last]
+		w.own[last] = batch[T]{}
+		w.own = w.own[:last]
+		w.read(b)
+	}
+}
+
+// giveUp leaves what is not read, so that the sweep lets go of it.
+func (w *sweepWorker[T]) giveUp() {
+	w.add(w.own...)
+	w.own = nil
 }
 
 // read visits one bufferful of a folder's entries. What follows in the folder is left to whoever is free, before the
@@ -204,7 +234,7 @@ func (w *sweepWorker[T]) read(b batch[T]) {
 func (w *sweepWorker[T]) look(f *folder, in T, buf []byte) {
 	e := &w.entry
 	e.Dir = f.path
-	w.subs = w.subs[:0]
+	first := len(w.own)
 	var name []byte
 	for n := 1; len(buf) > 0; n++ {
 		if n%64 == 0 && w.walker.queue.stopped.Load() {
@@ -223,23 +253,19 @@ func (w *sweepWorker[T]) look(f *folder, in T, buf []byte) {
 			continue
 		}
 		if path := join(f.path, string(name)); w.walker.enters(f, path, &e.Stat) {
-			w.subs = append(w.subs, batch[T]{dir: &folder{parent: f, path: path, st: e.Stat, fd: -1}, in: below})
+			w.own = append(w.own, batch[T]{dir: &folder{parent: f, path: path, mount: e.mount(), fd: -1}, in: below})
 		}
 	}
-	w.descend(f)
+	w.keepOpen(f, w.own[first:])
 }
 
-// descend hands over the folders that were found.
-func (w *sweepWorker[T]) descend(f *folder) {
-	if len(w.subs) == 0 {
+// keepOpen keeps a folder open for those in it, unless too many are open already.
+func (w *sweepWorker[T]) keepOpen(f *folder, subs []batch[T]) {
+	if len(subs) == 0 || w.walker.kept.n.Load() > maxKeptFDs {
 		return
 	}
-	if w.walker.kept.n.Load() <= maxKeptFDs {
-		for _, b := range w.subs {
-			b.dir.viaParent = true
-		}
-		f.users.Add(int32(len(w.subs)))
+	for _, b := range subs {
+		b.dir.viaParent = true
 	}
-	w.add(w.subs...)
-	clear(w.subs)
+	f.users.Add(int32(len(subs)))
 }

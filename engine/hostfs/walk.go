@@ -78,7 +78,7 @@ func (w *walker) walk(ctx context.Context, visit func(*Entry) error) error {
 	if top.Stat, w.rootErr = StatFd(w.rootFD); w.rootErr != nil {
 		return nil
 	}
-	first := &task{dir: &folder{fd: -1, st: top.Stat}}
+	first := &task{dir: &folder{fd: -1, mount: top.mount()}}
 	w.queue.add(first)
 	unhook := context.AfterFunc(ctx, w.queue.stop)
 	var workers sync.WaitGroup
