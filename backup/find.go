@@ -12,9 +12,13 @@ func find(ctx context.Context, env *Env, ref ItemRef, q Query) (repo.Snapshot, e
 	if q.Host == "" {
 		q.Host = env.Host
 	}
-	return env.Repo.Find(ctx, ref.Snapshot, repo.Query{
+	snap, err := env.Repo.Find(ctx, ref.Snapshot, repo.Query{
 		Host: q.Host, Job: q.Job, ItemKind: ref.Kind, ItemName: ref.Name,
 	})
+	if err == nil && snap.Sealed() {
+		err = repo.ErrKeyNeeded
+	}
+	return snap, err
 }
 
 // findItem finds the item that a reference means.

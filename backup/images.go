@@ -154,7 +154,7 @@ func layersStored(r *repo.Repository, diffIDs []string) bool {
 		if err != nil {
 			return false
 		}
-		if _, ok := r.Lookup(repo.ID(d)); !ok {
+		if !r.HasContent(d) {
 			return false
 		}
 	}

@@ -76,7 +76,7 @@ func (r *restoreRun) writeFile(ctx context.Context, step *RestoreStep) (err erro
 	if err != nil {
 		return err
 	}
-	stream, err := archive.Export(ctx, r.env.Repo, []archive.ExportImage{exportImage(img)}, archive.ExportOptions{
+	stream, err := exportImages(ctx, r.env.Repo, []archive.ExportImage{exportImage(img)}, archive.ExportOptions{
 		Target: fileTarget(img.Kind),
 	})
 	if err != nil {

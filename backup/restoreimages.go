@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 
 	"davit/backup/archive"
+	"davit/backup/repo"
 )
 
 // loadImage loads an image into the engine. The first one loads all that the plan holds, in one archive:
@@ -58,6 +60,19 @@ func exportImage(img archive.ImageItem) archive.ExportImage {
 	return archive.ExportImage{Desc: img.Desc, Tags: img.Tags, Absent: img.Absent}
 }
 
+// exportImages is the archive of images as their repository holds them, encrypted or not.
+func exportImages(ctx context.Context, r *repo.Repository, images []archive.ExportImage, o archive.ExportOptions) (io.ReadCloser, error) {
+	items := r.NewItemReader()
+	for i := range images {
+		desc, err := items.Open(ctx, images[i].Desc)
+		if err != nil {
+			return nil, err
+		}
+		images[i].Desc = desc
+	}
+	return archive.Export(ctx, items, images, o)
+}
+
 // load sends images to the engine in one archive. Items of one image become one with all their tags.
 func (r *restoreRun) load(ctx context.Context, steps []*RestoreStep) (err error) {
 	var images []archive.ExportImage
@@ -75,7 +90,7 @@ func (r *restoreRun) load(ctx context.Context, steps []*RestoreStep) (err error)
 	if err != nil {
 		return err
 	}
-	stream, err := archive.Export(ctx, r.env.Repo, images, archive.ExportOptions{
+	stream, err := exportImages(ctx, r.env.Repo, images, archive.ExportOptions{
 		Target: loadTarget(info.ContainerdStore, info.Version), Platform: platform(info),
 	})
 	if err != nil {

@@ -21,7 +21,11 @@ func (r *createRun) saveDefinitions(ctx context.Context) error {
 		if it.doc == nil {
 			continue
 		}
-		desc, err := putDefinition(ctx, r.store, it.doc)
+		store := r.session.NewItemStore()
+		desc, err := putDefinition(ctx, store, it.doc)
+		if err == nil {
+			desc, err = store.Seal(ctx, desc)
+		}
 		if err != nil {
 			if err := r.fail(ctx, it, err); err != nil {
 				return err
@@ -72,7 +76,11 @@ func putDefinition(ctx context.Context, s repo.BlobPutter, doc *definition) (oci
 }
 
 // readDefinition is the inverse of putDefinition.
-func readDefinition(ctx context.Context, r repo.BlobReader, desc ocispec.Descriptor) (data []byte, mediaType string, err error) {
+func readDefinition(ctx context.Context, from *repo.Repository, desc ocispec.Descriptor) (data []byte, mediaType string, err error) {
+	r := from.NewItemReader()
+	if desc, err = r.Open(ctx, desc); err != nil {
+		return nil, "", err
+	}
 	m, err := repo.ReadManifest(ctx, r, desc)
 	if err != nil {
 		return nil, "", err

@@ -50,7 +50,11 @@ func (r *createRun) saveImage(ctx context.Context, img *plannedImage) error {
 		r.addImage(img, *img.stored, imageCost{reused: true})
 		return nil
 	case img.config != nil:
-		item, err := archive.BuildWithoutExport(ctx, r.store, img.config, img.want)
+		store := r.session.NewItemStore()
+		item, err := archive.BuildWithoutExport(ctx, store, img.config, img.want)
+		if err == nil {
+			item.Desc, err = store.Seal(ctx, item.Desc)
+		}
 		if err == nil {
 			r.addImage(img, item, imageCost{reused: true, took: r.env.Now().Sub(begin)})
 			return nil
@@ -142,7 +146,19 @@ func (r *createRun) export(ctx context.Context, images []*plannedImage) (_ *arch
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
-	return archive.Import(ctx, r.store, &countingReader{r: stream, add: r.env.reporter().Add}, o)
+	store := r.session.NewItemStore()
+	result, err := archive.Import(ctx, store, &countingReader{r: stream, add: r.env.reporter().Add}, o)
+	if result == nil {
+		return nil, err
+	}
+	for i := range result.Images {
+		desc, sealErr := store.Seal(ctx, result.Images[i].Desc)
+		if sealErr != nil {
+			return nil, sealErr
+		}
+		result.Images[i].Desc = desc
+	}
+	return result, err
 }
 
 // failExport notes why an image was not taken, with its own reason where the stream had one.

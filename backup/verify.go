@@ -24,6 +24,9 @@ func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, erro
 		report: &VerifyReport{Damaged: []DamagedBlob{}, Notes: []string{}},
 		good:   map[repo.Digest]struct{}{}, seen: map[string][]itemDamage{}, byDigest: map[string]int{},
 	}
+	if err := env.Repo.NeedKey(); err != nil {
+		return nil, err
+	}
 	defer env.reporter().Done()
 	snapshots, kind, name, err := v.selected(ctx)
 	if err != nil {
@@ -168,18 +171,22 @@ func (v *verifyRun) blobs(ctx context.Context, it repo.Item) ([]itemDamage, erro
 		}
 	}
 	var list []itemDamage
-	err := walkImage(ctx, v.counter, it.Desc, func(desc ocispec.Descriptor) error {
-		if absent[desc.Digest.String()] {
-			return errSkipBlob
-		}
-		err := v.blob(ctx, desc)
-		var damaged *repo.DamagedError
-		if errors.As(err, &damaged) {
-			list = append(list, itemDamage{digest: damaged.Digest.String(), reason: damaged.Reason})
-			return errSkipBlob
-		}
-		return err
-	})
+	items := itemCounter{v.counter, v.env.Repo.NewItemReader()}
+	desc, err := items.open(ctx, it.Desc)
+	if err == nil {
+		err = walkImage(ctx, items, desc, func(desc ocispec.Descriptor) error {
+			if absent[desc.Digest.String()] {
+				return errSkipBlob
+			}
+			err := v.blob(ctx, items, desc)
+			var damaged *repo.DamagedError
+			if errors.As(err, &damaged) {
+				list = append(list, itemDamage{digest: damaged.Digest.String(), reason: damaged.Reason})
+				return errSkipBlob
+			}
+			return err
+		})
+	}
 	var damaged *repo.DamagedError
 	if errors.As(err, &damaged) {
 		return append(list, itemDamage{digest: damaged.Digest.String(), reason: damaged.Reason}), nil

@@ -21,35 +21,37 @@ import (
 const maxLayerWindow = 128 << 20
 
 // blob checks one blob of an image or definition; what is wrong with it is a *repo.DamagedError.
-func (v *verifyRun) blob(ctx context.Context, desc ocispec.Descriptor) error {
+func (v *verifyRun) blob(ctx context.Context, items itemCounter, desc ocispec.Descriptor) error {
 	d, err := repo.ParseDigest(desc.Digest.String())
 	if err != nil {
 		return err
 	}
-	size, ok := v.counter.HasFile(d)
+	size, ok := items.HasFile(d)
+	stored := items.StoredDigest(d)
 	switch {
 	case !ok:
-		return &repo.DamagedError{Digest: d, Reason: "missing"}
+		return &repo.DamagedError{Digest: stored, Reason: "missing"}
 	case size != desc.Size:
-		return &repo.DamagedError{Digest: d, Reason: fmt.Sprintf("%d bytes, %d expected", size, desc.Size)}
+		return &repo.DamagedError{Digest: stored, Reason: fmt.Sprintf("%d bytes, %d expected", size, desc.Size)}
 	}
-	if _, known := v.good[d]; known || !v.options.ReadData {
+	if _, known := v.good[stored]; known || !v.options.ReadData {
 		return nil
 	}
-	if err := v.readBlob(ctx, d, desc); err != nil {
+	if err := v.readBlob(ctx, items, d, desc); err != nil {
 		return err
 	}
-	v.good[d] = struct{}{}
+	v.good[stored] = struct{}{}
 	return nil
 }
 
 // readBlob reads a blob to its end, which checks its digest, and decodes a layer that is stored as
 // zstd, which checks its id.
-func (v *verifyRun) readBlob(ctx context.Context, d repo.Digest, desc ocispec.Descriptor) (err error) {
-	stream, _, err := v.env.Repo.OpenBlob(ctx, d)
+func (v *verifyRun) readBlob(ctx context.Context, items itemCounter, d repo.Digest, desc ocispec.Descriptor) (err error) {
+	stream, _, err := items.OpenBlob(ctx, d)
 	if err != nil {
 		return err
 	}
+	d = items.StoredDigest(d)
 	defer closing(stream, &err)
 	counted := &countingReader{r: stream, add: v.counter.read}
 	id := desc.Annotations[repo.AnnotationID]
@@ -100,6 +102,15 @@ func newBlobCounter(r *repo.Repository, reporter Reporter) *blobCounter {
 	return &blobCounter{repo: r, reporter: reporter, blobs: map[repo.Digest]struct{}{}}
 }
 
+// Encrypted implements chunk.Reader.
+func (c *blobCounter) Encrypted() bool { return c.repo.Encrypted() }
+
+// Unseal implements chunk.Reader.
+func (c *blobCounter) Unseal(dst, stored []byte) ([]byte, error) { return c.repo.Unseal(dst, stored) }
+
+// ContentID implements chunk.Reader.
+func (c *blobCounter) ContentID(plain []byte) repo.ID { return c.repo.ContentID(plain) }
+
 // ReadBlob implements chunk.Reader.
 func (c *blobCounter) ReadBlob(ctx context.Context, d repo.Digest, stored int64, buf []byte) ([]byte, error) {
 	data, err := c.repo.ReadBlob(ctx, d, stored, buf)
@@ -131,4 +142,31 @@ func (c *blobCounter) totals() (blobs int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.blobs), c.bytes
+}
+
+// itemCounter reads the blobs of one item and counts them.
+type itemCounter struct {
+	counter *blobCounter
+	*repo.ItemReader
+}
+
+func (c itemCounter) open(ctx context.Context, desc ocispec.Descriptor) (ocispec.Descriptor, error) {
+	if d, err := repo.ParseDigest(desc.Digest.String()); err == nil {
+		c.counter.touch(d)
+	}
+	return c.Open(ctx, desc)
+}
+
+// ReadBlob implements repo.BlobReader.
+func (c itemCounter) ReadBlob(ctx context.Context, d repo.Digest, size int64, buf []byte) ([]byte, error) {
+	data, err := c.ItemReader.ReadBlob(ctx, d, size, buf)
+	c.counter.touch(c.StoredDigest(d))
+	c.counter.read(int64(len(data)))
+	return data, err
+}
+
+// HasFile is ItemReader.HasFile, counted.
+func (c itemCounter) HasFile(d repo.Digest) (int64, bool) {
+	c.counter.touch(c.StoredDigest(d))
+	return c.ItemReader.HasFile(d)
 }

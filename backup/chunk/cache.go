@@ -25,6 +25,7 @@ type Cache struct {
 	key  string
 
 	mu    sync.Mutex
+	kept  map[repo.Digest][]byte // catalogs of an encrypted repository; nil: in their file
 	old   map[fingerprint][]byte // read from disk
 	fresh map[fingerprint][]byte // used or made since
 }
@@ -37,7 +38,7 @@ const cacheMagic = "davit cache 1\n"
 // with another key, a damaged or a missing one gives an empty cache. An empty path
 // gives a cache that Save does not write.
 func OpenCache(path, key string) *Cache {
-	c := &Cache{path: path, key: key, old: map[fingerprint][]byte{}, fresh: map[fingerprint][]byte{}}
+	c := &Cache{path: path, key: key, kept: map[repo.Digest][]byte{}, old: map[fingerprint][]byte{}, fresh: map[fingerprint][]byte{}}
 	if path == "" {
 		return c
 	}
@@ -72,12 +73,18 @@ func (c *Cache) Save(complete bool) error {
 	if err := hostfs.WriteFile(c.path, append(data, sum[:]...), 0o600); err != nil {
 		return fmt.Errorf("write cache: %w", err)
 	}
+	if complete {
+		c.dropCatalogs()
+	}
 	return nil
 }
 
 // Remove deletes the file of a cache; a missing one is no error.
 func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove cache: %w", err)
+	}
+	if err := os.RemoveAll(path + catalogSuffix); err != nil {
 		return fmt.Errorf("remove cache: %w", err)
 	}
 	return nil

@@ -16,11 +16,12 @@ type cutter struct {
 }
 
 // newGear derives the table that FastCDC hashes with. It is part of the format:
-// another table cuts elsewhere and deduplicates nothing.
-func newGear() *[256]uint64 {
+// another table cuts elsewhere and deduplicates nothing. In an encrypted repository
+// it has a seed, so that lengths of chunks do not tell which known file they are.
+func newGear(seed []byte) *[256]uint64 {
 	var gear [256]uint64
 	for i := range gear {
-		sum := sha256.Sum256([]byte{'d', 'a', 'v', 'i', 't', ' ', 'g', 'e', 'a', 'r', ' ', '1', byte(i)})
+		sum := sha256.Sum256(append(append([]byte(nil), seed...), 'd', 'a', 'v', 'i', 't', ' ', 'g', 'e', 'a', 'r', ' ', '1', byte(i)))
 		gear[i] = binary.BigEndian.Uint64(sum[:])
 	}
 	return &gear

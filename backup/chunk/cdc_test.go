@@ -27,7 +27,7 @@ func cutPlainly(c *cutter, data []byte) int {
 // The cuts are part of the format: they are those of the plain algorithm, however
 // the content arrives.
 func TestCuts(t *testing.T) {
-	c := newCutter(Params{MinChunk: 1 << 10, AvgChunk: 4 << 10, MaxChunk: 16 << 10}, newGear())
+	c := newCutter(Params{MinChunk: 1 << 10, AvgChunk: 4 << 10, MaxChunk: 16 << 10}, newGear(nil))
 	rng := rand.New(rand.NewPCG(1, 2))
 	cuts := 0
 	for range 300 {

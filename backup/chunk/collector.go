@@ -162,10 +162,17 @@ func (c *collector) endPart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stored := c.encoder.encode(segment, nil)
+	frame := c.encoder.encode(segment, nil)
+	stored, err := c.pass.saver.store.Seal(nil, frame)
+	if err != nil {
+		return fmt.Errorf("encrypt catalog: %w", err)
+	}
 	catalog, err := c.pass.saver.store.PutBlob(ctx, stored)
 	if err != nil {
 		return fmt.Errorf("store catalog: %w", err)
+	}
+	if c.pass.saver.store.Encrypted() {
+		c.pass.cache.putCatalog(catalog, frame)
 	}
 	manifest, err := partManifest(catalog, int64(len(stored)), int64(len(segment)), p.layers)
 	if err != nil {
@@ -196,6 +203,7 @@ func (c *collector) reuse(print fingerprint) (ocispec.Descriptor, bool) {
 	if _, ok := store.LookupBlob(rec.catalog); !ok {
 		return ocispec.Descriptor{}, false
 	}
+	c.pass.cache.useCatalog(rec.catalog)
 	return partDescriptor(rec.digest, rec.size), true
 }
 
@@ -236,7 +244,7 @@ func (c *collector) lines(ctx context.Context, u *unit) ([]byte, error) {
 		return u.lines, nil
 	}
 	rec := u.cached
-	runs, err := c.segment.load(ctx, c.pass.saver.store, c.decoder, rec)
+	runs, err := c.segment.load(ctx, c.pass, c.decoder, rec)
 	if err == nil {
 		if lines, ok := runs[runAt{rec.layer, rec.entries}]; ok {
 			return lines, nil
@@ -281,17 +289,13 @@ type segmentCache struct {
 // runAt names a run of a segment by what the cache knows of it.
 type runAt struct{ layer, entries int }
 
-func (s *segmentCache) load(ctx context.Context, r Reader, d *Decoder, rec *runRecord) (map[runAt][]byte, error) {
+func (s *segmentCache) load(ctx context.Context, p *pass, d *Decoder, rec *runRecord) (map[runAt][]byte, error) {
 	for i, digest := range s.digests {
 		if digest == rec.catalog && s.runs[i] != nil {
 			return s.runs[i], nil
 		}
 	}
-	stored, err := r.ReadBlob(ctx, rec.catalog, rec.stored, nil)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := d.Decode(stored, rec.plain, nil)
+	plain, err := p.readCatalog(ctx, d, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -314,4 +318,21 @@ func runLines(segment []byte) (map[runAt][]byte, error) {
 		return nil
 	})
 	return runs, err
+}
+
+// readCatalog reads the catalog that a record names: from the cache when the
+// repository is encrypted, since a host need not be able to decrypt what it wrote.
+func (p *pass) readCatalog(ctx context.Context, d *Decoder, rec *runRecord) ([]byte, error) {
+	if frame := p.cache.catalog(rec.catalog); frame != nil {
+		if plain, err := d.Decode(frame, rec.plain, nil); err == nil {
+			return plain, nil
+		}
+	}
+	store := p.saver.store
+	stored, err := store.ReadBlob(ctx, rec.catalog, rec.stored, nil)
+	if err != nil {
+		return nil, err
+	}
+	blob := repo.Blob{Digest: rec.catalog, Len: rec.plain, Stored: rec.stored}
+	return openFrame(store, d, blob, stored, nil, nil)
 }

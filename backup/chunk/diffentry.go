@@ -75,9 +75,9 @@ func (d *differ) content(ctx context.Context, side int, l *located) ([]byte, err
 		if err != nil {
 			return nil, err
 		}
-		plain, err := d.decoder.Decode(stored, l.run.Len, nil)
+		plain, err := openChunk(d.reader, d.decoder, l.run, stored, nil, nil)
 		if err != nil {
-			return nil, &repo.DamagedError{Digest: l.run.Digest, Reason: err.Error()}
+			return nil, err
 		}
 		*last = plainChunk{l.run.Digest, plain}
 	}

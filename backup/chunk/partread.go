@@ -96,11 +96,7 @@ func (p *Part) readCatalog(ctx context.Context, r Reader, d *Decoder) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	segment, err := d.Decode(stored, p.Catalog.Len, nil)
-	if err != nil {
-		return nil, &repo.DamagedError{Digest: p.Catalog.Digest, Reason: err.Error()}
-	}
-	return segment, nil
+	return openFrame(r, d, p.Catalog, stored, nil, nil)
 }
 
 // groups calls visit for the part's groups after checking that they name its

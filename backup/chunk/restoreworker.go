@@ -16,6 +16,7 @@ import (
 type restoreWorker struct {
 	re     *restorer
 	stored []byte
+	frame  []byte // unsealed
 	plain  []byte
 	folder string
 	dir    *hostfs.Dir
@@ -42,9 +43,12 @@ func (w *restoreWorker) read(ctx context.Context, blob repo.Blob) ([]byte, error
 		return nil, err
 	}
 	w.stored = stored[:0]
-	plain, err := w.re.decoder.Decode(stored, blob.Len, w.plain)
+	if w.re.reader.Encrypted() && cap(w.frame) < len(stored) {
+		w.frame = make([]byte, 0, len(stored))
+	}
+	plain, err := openChunk(w.re.reader, w.re.decoder, blob, stored, w.frame, w.plain)
 	if err != nil {
-		return nil, &repo.DamagedError{Digest: blob.Digest, Reason: err.Error()}
+		return nil, err
 	}
 	w.plain = plain[:0]
 	return plain, nil

@@ -17,6 +17,9 @@ import (
 // Options are the settings of a Saver.
 type Options struct {
 	Params Params
+	// GearSeed moves the cuts of big files; nil for a repository that is not
+	// encrypted, secret and always the same for one that is.
+	GearSeed []byte
 	// Level is the zstd level; zero is the fastest.
 	Level zstd.EncoderLevel
 	// Workers read and compress; 0 means one per processor, and never less
@@ -44,7 +47,7 @@ func NewSaver(store Store, o Options) *Saver {
 	if o.Level == 0 {
 		o.Level = zstd.SpeedFastest
 	}
-	return &Saver{store: store, options: o, gear: newGear()}
+	return &Saver{store: store, options: o, gear: newGear(o.GearSeed)}
 }
 
 func (s *Saver) newCutter() *cutter { return newCutter(s.options.Params, s.gear) }

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"context"
+	"errors"
 
 	"davit/backup/repo"
 )
@@ -18,6 +19,9 @@ type Store interface {
 	Put(ctx context.Context, id repo.ID, plainLen int64, stored []byte) (repo.Blob, error)
 	// PutBlob stores a manifest or catalog.
 	PutBlob(ctx context.Context, data []byte) (repo.Digest, error)
+	// Seal encrypts a frame into dst[:0], or gives the frame itself where the
+	// repository is not encrypted.
+	Seal(dst, frame []byte) ([]byte, error)
 }
 
 // Reader reads blobs.
@@ -25,6 +29,40 @@ type Reader interface {
 	// ReadBlob returns the blob of this digest and stored length, in buf when
 	// it is large enough; anything else is a *repo.DamagedError.
 	ReadBlob(ctx context.Context, d repo.Digest, stored int64, buf []byte) ([]byte, error)
+	// Encrypted tells whether chunks and catalogs are sealed.
+	Encrypted() bool
+	// Unseal is the inverse of Seal.
+	Unseal(dst, stored []byte) ([]byte, error)
+	// ContentID is the id of plain bytes.
+	ContentID(plain []byte) repo.ID
+}
+
+// openFrame decodes what a blob of r holds; scratch is for what is sealed.
+func openFrame(r Reader, d *Decoder, blob repo.Blob, stored, scratch, plain []byte) ([]byte, error) {
+	frame, err := r.Unseal(scratch, stored)
+	var unsealed *repo.SealError
+	if errors.As(err, &unsealed) {
+		return nil, &repo.DamagedError{Digest: blob.Digest, Reason: unsealed.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	plain, err = d.Decode(frame, blob.Len, plain)
+	if err != nil {
+		return nil, &repo.DamagedError{Digest: blob.Digest, Reason: err.Error()}
+	}
+	return plain, nil
+}
+
+// openChunk is openFrame for a chunk. In an encrypted repository others may have
+// stored under an id what they liked, for this host to refer to: only who can
+// decrypt it can tell.
+func openChunk(r Reader, d *Decoder, blob repo.Blob, stored, scratch, plain []byte) ([]byte, error) {
+	plain, err := openFrame(r, d, blob, stored, scratch, plain)
+	if err == nil && r.Encrypted() && r.ContentID(plain) != blob.ID {
+		return nil, &repo.DamagedError{Digest: blob.Digest, Reason: "content is not what its id says"}
+	}
+	return plain, err
 }
 
 // Progress hears how far a pass is. Methods are called concurrently and must

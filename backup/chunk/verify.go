@@ -2,7 +2,6 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -163,11 +162,14 @@ func (v *verifier) inspect(ctx context.Context, blob repo.Blob, check func([]byt
 	if err != nil {
 		return "", err
 	}
-	plain, err := v.decoder.Decode(stored, blob.Len, nil)
-	if err != nil {
-		return err.Error(), nil
+	plain, err := openFrame(v.reader, v.decoder, blob, stored, nil, nil)
+	if errors.As(err, &damage) {
+		return damage.Reason, nil
 	}
-	if repo.ID(sha256.Sum256(plain)) != blob.ID {
+	if err != nil {
+		return "", err
+	}
+	if v.reader.ContentID(plain) != blob.ID {
 		return "content is not what its id says", nil
 	}
 	if check != nil {

@@ -2,13 +2,11 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
 
-	"davit/backup/repo"
 	"davit/engine/hostfs"
 )
 
@@ -20,6 +18,7 @@ type worker struct {
 	plain  []byte // the run being built
 	lines  []byte // its catalog lines
 	stored []byte
+	sealed []byte
 	folder string
 	dir    *hostfs.Dir
 }
@@ -40,14 +39,21 @@ func (w *worker) close() {
 
 // store puts a plain chunk into the repository unless its index has it.
 func (w *worker) store(ctx context.Context, plain []byte, out *chunkRef) error {
-	id := repo.ID(sha256.Sum256(plain))
 	repository := w.pass.saver.store
+	id := repository.ContentID(plain)
 	if blob, ok := w.pass.lookup(id); ok {
 		out.blob = blob
 		return nil
 	}
 	w.stored = w.enc.encode(plain, w.stored[:0])
-	blob, err := repository.Put(ctx, id, int64(len(plain)), w.stored)
+	sealed, err := repository.Seal(w.sealed, w.stored)
+	if err != nil {
+		return fmt.Errorf("encrypt chunk: %w", err)
+	}
+	if repository.Encrypted() {
+		w.sealed = sealed
+	}
+	blob, err := repository.Put(ctx, id, int64(len(plain)), sealed)
 	if err != nil {
 		return fmt.Errorf("store chunk: %w", err)
 	}

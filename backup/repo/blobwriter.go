@@ -8,6 +8,8 @@ import (
 	"hash"
 	"io"
 	"os"
+
+	"filippo.io/age"
 )
 
 // BlobWriter writes one big blob, such as an image layer, piece by piece. It
@@ -19,7 +21,17 @@ type BlobWriter struct {
 	file    *os.File // nil after Commit or Abort
 	sum     hash.Hash
 	size    int64
-	hinted  int64 // up to here writeback was asked for
+	hinted  int64      // up to here writeback was asked for
+	sealed  *sealing   // nil in a clear repository
+	item    *ItemStore // learns what was committed, or nil
+}
+
+// sealing is what a BlobWriter of an encrypted repository has beside: the digest
+// and length of the bytes before they are encrypted.
+type sealing struct {
+	out  io.WriteCloser
+	sum  hash.Hash
+	size int64
 }
 
 var _ io.Writer = (*BlobWriter)(nil)
@@ -35,14 +47,37 @@ func (s *Session) NewBlob(ctx context.Context) (*BlobWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin blob: %w", err)
 	}
-	return &BlobWriter{ctx: ctx, session: s, temp: temp, file: file, sum: sha256.New()}, nil
+	w := &BlobWriter{ctx: ctx, session: s, temp: temp, file: file, sum: sha256.New()}
+	if s.repo.vault != nil {
+		out, err := age.Encrypt(writerFunc(w.write), s.repo.vault.recipient)
+		if err != nil {
+			w.Abort()
+			return nil, fmt.Errorf("begin blob: %w", err)
+		}
+		w.sealed = &sealing{out: out, sum: sha256.New()}
+	}
+	return w, nil
 }
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // Write appends to the blob.
 func (w *BlobWriter) Write(p []byte) (int, error) {
 	if err := w.usable(); err != nil {
 		return 0, fmt.Errorf("write blob: %w", err)
 	}
+	if w.sealed == nil {
+		return w.write(p)
+	}
+	n, err := w.sealed.out.Write(p)
+	w.sealed.sum.Write(p[:n])
+	w.sealed.size += int64(n)
+	return n, err
+}
+
+func (w *BlobWriter) write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	w.sum.Write(p[:n])
 	w.size += int64(n)
@@ -56,8 +91,13 @@ func (w *BlobWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Digest is that of the bytes written so far.
-func (w *BlobWriter) Digest() Digest { return Digest(w.sum.Sum(nil)) }
+// Digest is that of the bytes written so far, before they are encrypted.
+func (w *BlobWriter) Digest() Digest {
+	if w.sealed != nil {
+		return Digest(w.sealed.sum.Sum(nil))
+	}
+	return Digest(w.sum.Sum(nil))
+}
 
 // Commit gives the blob its name and makes it known as the content id, whose
 // plain bytes are plainLen long. For bytes stored as they are, id is the
@@ -68,6 +108,9 @@ func (w *BlobWriter) Commit(id ID, plainLen int64) (Blob, error) {
 	defer w.Abort()
 	if err := w.usable(); err != nil {
 		return Blob{}, fmt.Errorf("commit blob: %w", err)
+	}
+	if w.sealed != nil {
+		return w.commitSealed(id, plainLen)
 	}
 	b := Blob{ID: id, Digest: w.Digest(), Len: plainLen, Stored: w.size}
 	if have, ok := w.session.repo.index.Lookup(id, keyOf(b).form()); ok {
@@ -83,6 +126,10 @@ func (w *BlobWriter) Commit(id ID, plainLen int64) (Blob, error) {
 		}
 		b.Digest, b.Stored = w.Digest(), w.size
 	}
+	return w.publish(b)
+}
+
+func (w *BlobWriter) publish(b Blob) (Blob, error) {
 	startWriteback(w.file, w.hinted, w.size-w.hinted)
 	err := w.file.Close()
 	w.file = nil
@@ -93,6 +140,28 @@ func (w *BlobWriter) Commit(id ID, plainLen int64) (Blob, error) {
 		return Blob{}, fmt.Errorf("commit blob %s: %w", b.Digest, err)
 	}
 	return b, nil
+}
+
+// commitSealed is Commit in an encrypted repository. The blob returned is as an
+// ItemStore shows it.
+func (w *BlobWriter) commitSealed(id ID, plainLen int64) (Blob, error) {
+	repo := w.session.repo
+	if repo.vault.idKey() == nil {
+		return Blob{}, fmt.Errorf("commit blob: %w", ErrNotEnrolled)
+	}
+	raw := id == ID(w.Digest())
+	key := repo.vault.keyed(id, raw)
+	b, have := repo.index.Lookup(key, encodedForm)
+	if !have {
+		err := w.sealed.out.Close()
+		if err == nil {
+			b, err = w.publish(Blob{ID: key, Digest: Digest(w.sum.Sum(nil)), Len: plainLen, Stored: w.size})
+		}
+		if err != nil {
+			return Blob{}, fmt.Errorf("commit blob: %w", err)
+		}
+	}
+	return w.item.note(id, raw, b)
 }
 
 // Abort throws the bytes away. A file that cannot be removed is left to the

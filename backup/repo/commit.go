@@ -18,11 +18,15 @@ import (
 // together with the error, and the next Commit makes up for it. On any other
 // error the snapshot returned is empty and there is none.
 func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
-	if err := s.complete(&snap); err != nil {
+	if err := errors.Join(s.repo.canSign(), s.complete(&snap)); err != nil {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	w := indexWriter{store: s, maxChildren: maxChildren}
-	if err := putSnapshot(ctx, w, &snap); err != nil {
+	put := putSnapshot
+	if s.repo.vault != nil {
+		put = s.putSealedSnapshot
+	}
+	if err := put(ctx, w, &snap); err != nil {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	if err := s.Sync(ctx); err != nil {
@@ -99,6 +103,11 @@ func (r *Repository) WriteIndexJSON(ctx context.Context) error {
 	snaps, err := r.Snapshots(ctx)
 	if unreadable := (*UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
 		return fmt.Errorf("write index.json: %w", err)
+	}
+	if r.vault != nil { // names are nobody's business, even where this process knows them
+		for i := range snaps {
+			snaps[i].Items = nil
+		}
 	}
 	if err := r.writeIndexJSON(snaps); err != nil {
 		return fmt.Errorf("write index.json: %w", err)

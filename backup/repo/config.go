@@ -23,6 +23,8 @@ type Config struct {
 	Version int     `json:"version"`
 	ID      string  `json:"id"` // 32 hexadecimal digits, random
 	Chunker Chunker `json:"chunker"`
+	// Encryption is nil in a clear repository.
+	Encryption *Encryption `json:"encryption,omitempty"`
 }
 
 // Chunker says how file trees are cut. All lengths are bytes of plain data.
@@ -70,6 +72,11 @@ func (c Config) check() error {
 	}
 	if raw, err := hex.DecodeString(c.ID); err != nil || len(raw) != 16 {
 		return fmt.Errorf("repository id %q is not 32 hexadecimal digits", c.ID)
+	}
+	if c.Encryption != nil {
+		if err := c.Encryption.check(); err != nil {
+			return err
+		}
 	}
 	return c.Chunker.check()
 }

@@ -49,17 +49,25 @@ func Init(dir string, o Options) (*Repository, error) {
 	if o.ReadOnly {
 		return nil, fmt.Errorf("init repository %s: %w", dir, ErrReadOnly)
 	}
-	if err := initLayout(dir, o.Rand); err != nil {
+	config, err := newConfig(o.Rand)
+	if err == nil {
+		_, err = o.vaultOf(dir, config)
+	}
+	if err == nil {
+		err = makeFolders(dir)
+	}
+	if err == nil {
+		err = writeDocuments(dir, config)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("init repository %s: %w", dir, err)
 	}
 	return Open(dir, o)
 }
 
-func initLayout(dir string, rand io.Reader) error {
-	id, err := randomHex(rand, 16)
-	if err != nil {
-		return err
-	}
+// makeFolders makes the folders of a repository in dir, which must be absent or
+// empty.
+func makeFolders(dir string) error {
 	if err := os.MkdirAll(dir, dirPerm); err != nil {
 		return err
 	}
@@ -78,7 +86,12 @@ func initLayout(dir string, rand io.Reader) error {
 			return err
 		}
 	}
-	return writeDocuments(dir, Config{Version: FormatVersion, ID: id, Chunker: defaultChunker()})
+	return nil
+}
+
+func newConfig(rand io.Reader) (Config, error) {
+	id, err := randomHex(rand, 16)
+	return Config{Version: FormatVersion, ID: id, Chunker: defaultChunker()}, err
 }
 
 func writeDocuments(dir string, config Config) error {

@@ -19,6 +19,10 @@ const (
 	ArtifactTypeTree     = "application/vnd.davit.tree.v1"
 	ArtifactTypeNested   = "application/vnd.davit.nested.v1"
 	ArtifactTypePart     = "application/vnd.davit.part.v1"
+	ArtifactTypeSealed   = "application/vnd.davit.sealed.v1"
+	MediaTypeRoot        = "application/vnd.davit.root.v1+json+age"
+	MediaTypeTable       = "application/vnd.davit.table.v1+json+age"
+	MediaTypeSealed      = "application/vnd.davit.sealed.blob.v1+age"
 	MediaTypeCatalog     = "application/vnd.davit.catalog.v1+ndjson+zstd"
 	MediaTypeChunk       = "application/vnd.oci.image.layer.v1.tar+zstd"
 )

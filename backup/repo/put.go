@@ -87,6 +87,9 @@ func (s *Session) put(ctx context.Context, key writeKey, plainLen int64, stored 
 	if len(stored) > maxBlob {
 		return Blob{}, fmt.Errorf("%d bytes is more than one blob may have", len(stored))
 	}
+	if err := s.repo.checkSealed(key.raw, stored); err != nil {
+		return Blob{}, err
+	}
 	for {
 		if err := s.usable(ctx); err != nil {
 			return Blob{}, err

@@ -32,6 +32,8 @@ type ref struct {
 	Sequence int64     `json:"sequence"` // one more than the host's previous
 	Previous string    `json:"previous"` // that snapshot's id, or ""
 	GCSeen   string    `json:"gcSeen"`
+
+	Signature *signature `json:"signature,omitempty"` // in encrypted repositories
 }
 
 func isSnapshotID(s string) bool {
@@ -86,6 +88,9 @@ func (r *Repository) refs() (good []ref, bad []SnapshotProblem, err error) {
 		if err == nil {
 			f, err = decodeRef(id, data)
 		}
+		if err == nil {
+			err = r.verifyRef(f)
+		}
 		if err != nil {
 			bad = append(bad, SnapshotProblem{ID: id, Err: err})
 			continue
@@ -124,6 +129,9 @@ func (r *Repository) putRef(f *ref) error {
 		if other.Host == f.Host && other.Sequence >= f.Sequence {
 			f.Sequence, f.Previous = other.Sequence+1, other.ID
 		}
+	}
+	if f.Signature, err = r.sign(f.statement); err != nil {
+		return err
 	}
 	return r.writeRef(*f)
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"filippo.io/age"
 )
 
 // Options are what a repository needs of the world. The zero value is useful.
@@ -17,6 +19,12 @@ type Options struct {
 	Rand     io.Reader        // nil: crypto/rand; read under a lock
 	Host     string           // "": os.Hostname; goes into sessions, locks and snapshots
 	ReadOnly bool             // never write, not even a lock
+
+	// Of encrypted repositories: HostKeys is the folder with the keys of this
+	// host, "" for none; Identities are asked for when something has to be
+	// decrypted, nil for none.
+	HostKeys   string
+	Identities func() ([]age.Identity, error)
 }
 
 // Repository is an open repository. Its methods may be called concurrently.
@@ -26,6 +34,7 @@ type Repository struct {
 	opt    Options
 	config Config
 	blobs  *os.File // the folder of the blobs
+	vault  *vault   // nil: clear
 	index  *liveIndex
 	writes writes
 	randMu sync.Mutex
@@ -45,17 +54,46 @@ func Open(dir string, o Options) (*Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", dir, err)
 	}
+	v, err := o.vaultOf(dir, config)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", dir, err)
+	}
 	blobs, err := os.Open(filepath.Join(dir, blobDir))
 	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", dir, err)
 	}
-	r := &Repository{dir: dir, opt: o, config: config, blobs: blobs}
+	r := &Repository{dir: dir, opt: o, config: config, blobs: blobs, vault: v}
+	if v != nil {
+		v.wrapped = r.wrappedKeys
+	}
 	r.index = newLiveIndex(r.path(indexDir))
 	r.writes.running = make(map[writeKey]*runningWrite)
 	if err := r.index.Refresh(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open repository %s: %w", dir, err), r.Close())
 	}
 	return r, nil
+}
+
+// vaultOf finds what this host knows of the keys of the repository, and refuses
+// one that is not what it was.
+func (o Options) vaultOf(dir string, c Config) (*vault, error) {
+	where, err := location(dir)
+	if err != nil {
+		return nil, err
+	}
+	host, err := findHostKey(o.HostKeys, where, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if host != nil {
+		if err := host.pinned(c); err != nil {
+			return nil, err
+		}
+	}
+	if c.Encryption == nil {
+		return nil, nil
+	}
+	return newVault(c, host, o.Identities)
 }
 
 func (o Options) withDefaults() (Options, error) {

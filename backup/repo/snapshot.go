@@ -31,7 +31,18 @@ type Snapshot struct {
 	Digest        Digest // of the snapshot index blob
 	Size          int64  // of the snapshot index blob
 	Summary       map[string]string
+
+	// Of an encrypted repository: the root document, and the items without names.
+	// Items is nil as long as it was not decrypted.
+	root   *ocispec.Descriptor
+	sealed []ocispec.Descriptor
 }
+
+// ItemCount is how many items there are, whether their names are known or not.
+func (s *Snapshot) ItemCount() int { return max(len(s.Items), len(s.sealed)) }
+
+// Sealed tells that the names of the items are not known, for want of a key.
+func (s *Snapshot) Sealed() bool { return len(s.Items) < len(s.sealed) }
 
 // Item is one thing a snapshot holds. Kind and Name together are unique in a
 // snapshot; Name may be any bytes.

@@ -103,6 +103,14 @@ func readSnapshot(ctx context.Context, r BlobReader, f ref) (Snapshot, error) {
 		return d.ArtifactType == ArtifactTypeNested && isIndexType(d.MediaType)
 	}}
 	err = w.visitAll(ctx, desc, index.Manifests, maxDepth, func(child ocispec.Descriptor) error {
+		switch {
+		case child.MediaType == MediaTypeRoot && snap.root == nil && len(snap.Items) == 0:
+			snap.root = &child
+			return nil
+		case snap.root != nil:
+			snap.sealed = append(snap.sealed, child)
+			return nil
+		}
 		item, err := decodeItem(child)
 		if err != nil {
 			return &DamagedError{Digest: d, Reason: err.Error()}

@@ -21,6 +21,9 @@ const minPrefix = 4
 // Snapshots lists all snapshots, newest first. When some cannot be read it
 // returns the others together with an *UnreadableError.
 func (r *Repository) Snapshots(ctx context.Context) ([]Snapshot, error) {
+	if _, err := r.Unlocked(); err != nil {
+		return nil, err
+	}
 	refs, bad, err := r.refs()
 	if err != nil {
 		return nil, err
@@ -44,7 +47,7 @@ func (r *Repository) readSnapshots(ctx context.Context, refs []ref) (snaps []Sna
 	for range workers {
 		wg.Go(func() {
 			for i := range next {
-				results[i], errs[i] = readSnapshot(ctx, r, refs[i])
+				results[i], errs[i] = r.readSnapshot(ctx, refs[i])
 			}
 		})
 	}
@@ -73,6 +76,13 @@ func (r *Repository) readSnapshots(ctx context.Context, refs []ref) (snaps []Sna
 // cannot be read but would be the answer is an error as well: an older one in
 // its place would be a surprise.
 func (r *Repository) Find(ctx context.Context, spec string, q Query) (Snapshot, error) {
+	unlocked, err := r.Unlocked()
+	if err == nil && !unlocked && q.ItemKind+q.ItemName != "" {
+		err = ErrKeyNeeded
+	}
+	if err != nil {
+		return Snapshot{}, err
+	}
 	if spec == Latest {
 		return r.findLatest(ctx, q)
 	}
@@ -97,7 +107,7 @@ func (r *Repository) findID(ctx context.Context, spec string) (Snapshot, error) 
 	case len(bad) == 1:
 		return Snapshot{}, &UnreadableError{Problems: bad}
 	}
-	snap, err := readSnapshot(ctx, r, refs[0])
+	snap, err := r.readSnapshot(ctx, refs[0])
 	if err != nil {
 		return Snapshot{}, &UnreadableError{Problems: []SnapshotProblem{{ID: refs[0].ID, Err: err}}}
 	}

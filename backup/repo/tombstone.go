@@ -21,6 +21,8 @@ type tombstone struct {
 	Time    time.Time `json:"time"` // when it was forgotten
 	Host    string    `json:"host"` // who did it
 	Ref     ref       `json:"ref"`
+
+	Signature *signature `json:"signature,omitempty"` // in encrypted repositories
 }
 
 // Forgotten is a snapshot that was forgotten.
@@ -75,8 +77,13 @@ func (r *Repository) readTombstone(id string) (tombstone, error) {
 	if t.ID != id || t.Version != refVersion {
 		return tombstone{}, fmt.Errorf("decode tombstone: version %d of snapshot %q", t.Version, t.ID)
 	}
-	t.tombstone.Ref, err = decodeRef(id, t.Ref)
-	return t.tombstone, err
+	if t.tombstone.Ref, err = decodeRef(id, t.Ref); err != nil {
+		return tombstone{}, err
+	}
+	if err := r.verifyRef(t.tombstone.Ref); err != nil {
+		return tombstone{}, err
+	}
+	return t.tombstone, r.verifySignature(t.Signature, t.statement)
 }
 
 func (r *Repository) putTombstone(f ref) error {
@@ -86,7 +93,12 @@ func (r *Repository) putTombstone(f ref) error {
 	if err := hostfs.SyncDir(r.path(davitDir)); err != nil {
 		return err
 	}
-	data, err := json.Marshal(tombstone{Version: refVersion, ID: f.ID, Time: r.opt.Now().UTC().Round(0), Host: r.opt.Host, Ref: f})
+	t := tombstone{Version: refVersion, ID: f.ID, Time: r.opt.Now().UTC().Round(0), Host: r.opt.Host, Ref: f}
+	var err error
+	if t.Signature, err = r.sign(t.statement); err != nil {
+		return err
+	}
+	data, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,156 @@
+package repo
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"filippo.io/age"
+)
+
+// InitEncrypted makes an encrypted repository, as Init makes a clear one, that the
+// holders can read, and enrols this host: its key goes into Options.HostKeys,
+// which must name a folder. One holder at least is needed.
+func InitEncrypted(dir string, o Options, holders []KeyHolder) (*Repository, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.ReadOnly:
+		err = ErrReadOnly
+	case len(holders) == 0:
+		err = errors.New("nobody could read it: name a recipient or a passphrase")
+	case o.HostKeys == "":
+		err = errors.New("no folder for the key of this host")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("init repository %s: %w", dir, err)
+	}
+	if err := initEncrypted(dir, o, holders); err != nil {
+		return nil, fmt.Errorf("init repository %s: %w", dir, err)
+	}
+	return Open(dir, o)
+}
+
+func initEncrypted(dir string, o Options, holders []KeyHolder) error {
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		return err
+	}
+	config, err := newConfig(o.Rand)
+	if err != nil {
+		return err
+	}
+	authority, err := authorityOf(key, config.ID)
+	if err != nil {
+		return err
+	}
+	config.Encryption = &Encryption{
+		Recipient: key.Recipient().String(),
+		Authority: hex.EncodeToString(authority.Public().(ed25519.PublicKey)),
+	}
+	if err := makeFolders(dir); err != nil {
+		return err
+	}
+	r := &Repository{dir: dir, opt: o, config: config}
+	for _, holder := range holders {
+		if _, err := r.putKey(key, holder); err != nil {
+			return err
+		}
+	}
+	host, err := newHostKey(key, config, o.Host, o.Rand)
+	if err != nil {
+		return err
+	}
+	if host.Location, err = location(dir); err != nil {
+		return err
+	}
+	if err := host.Save(o.HostKeys); err != nil {
+		return err
+	}
+	return writeDocuments(dir, config)
+}
+
+// location is what a host remembers a repository's place by.
+func location(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real, nil
+	}
+	return abs, nil
+}
+
+// Enroll makes a key for a host, which may be another than this. It needs an
+// identity, since the authority vouches for the host.
+func (r *Repository) Enroll(host string) (*HostKey, error) {
+	if r.vault == nil {
+		return nil, ErrNotEncrypted
+	}
+	key, err := r.vault.unlock()
+	if err != nil {
+		return nil, fmt.Errorf("enroll host: %w", err)
+	}
+	r.randMu.Lock()
+	defer r.randMu.Unlock()
+	k, err := newHostKey(key, r.config, host, r.opt.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("enroll host: %w", err)
+	}
+	return k, nil
+}
+
+// Adopt makes a key this host's own for the repository: it is kept in
+// Options.HostKeys, and used from the next Open on.
+func (r *Repository) Adopt(k *HostKey) error {
+	if r.opt.HostKeys == "" {
+		return errors.New("enroll host: no folder for the key of this host")
+	}
+	if err := k.pinned(r.config); err != nil {
+		return fmt.Errorf("enroll host: the key is of another repository: %w", err)
+	}
+	own := *k
+	var err error
+	if own.Location, err = location(r.dir); err != nil {
+		return fmt.Errorf("enroll host: %w", err)
+	}
+	return own.Save(r.opt.HostKeys)
+}
+
+func newHostKey(key *age.X25519Identity, c Config, host string, rand io.Reader) (*HostKey, error) {
+	ids, err := derive(key, c.ID, "ids")
+	if err != nil {
+		return nil, err
+	}
+	authority, err := authorityOf(key, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	seed := make([]byte, ed25519.SeedSize)
+	if _, err := io.ReadFull(rand, seed); err != nil {
+		return nil, fmt.Errorf("read randomness: %w", err)
+	}
+	public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
+	statement, err := hostStatement(c.ID, host, public)
+	if err != nil {
+		return nil, err
+	}
+	return &HostKey{
+		Version: 1, Repository: c.ID, Recipient: c.Encryption.Recipient, Authority: c.Encryption.Authority,
+		Chunker: c.Chunker, IDKey: hex.EncodeToString(ids), Host: host,
+		SigningKey:  hex.EncodeToString(seed),
+		Certificate: hex.EncodeToString(ed25519.Sign(authority, statement)),
+	}, nil
+}
+
+// hostStatement is what the authority signs: that a key is a host's.
+func hostStatement(repository, host string, key ed25519.PublicKey) ([]byte, error) {
+	return json.Marshal([]any{"davit host 1", repository, host, hex.EncodeToString(key)})
+}

@@ -1,0 +1,218 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"davit/engine/hostfs"
+
+	"filippo.io/age"
+)
+
+const (
+	wrapSuffix  = ".age"
+	labelSuffix = ".json"
+)
+
+// KeyHolder is somebody who is to be able to decrypt a repository.
+type KeyHolder struct {
+	Name      string // as list shows it: the recipient's text, or "passphrase"
+	Recipient age.Recipient
+}
+
+// WrappedKey is the repository key, encrypted for one holder: the file
+// davit/keys/<id>.age. What is told of it is not signed by anybody.
+type WrappedKey struct {
+	Version int       `json:"version"`
+	ID      string    `json:"id"` // 16 hexadecimal digits
+	Name    string    `json:"name"`
+	Added   time.Time `json:"added"`
+	Host    string    `json:"host"` // where it was added
+}
+
+// wrappedKey is one with its bytes.
+type wrappedKey struct {
+	id   string
+	data []byte
+}
+
+// maxKeyText bounds what a wrapped key holds.
+const maxKeyText = 4 * kib
+
+// unwrap gives the repository key to who can open it.
+func (w wrappedKey) unwrap(identities []age.Identity) (*age.X25519Identity, error) {
+	r, err := age.Decrypt(bytes.NewReader(w.data), identities...)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(r, maxKeyText))
+	if err != nil {
+		return nil, err
+	}
+	found, err := age.ParseIdentities(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	if key, ok := found[0].(*age.X25519Identity); ok && len(found) == 1 {
+		return key, nil
+	}
+	return nil, errors.New("does not hold a repository key")
+}
+
+// wrap encrypts the repository key. What age -d makes of it is a file that age -d
+// takes as an identity.
+func wrap(key *age.X25519Identity, repository string, to age.Recipient) ([]byte, error) {
+	var buf bytes.Buffer
+	w, err := age.Encrypt(&buf, to)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprintf(w, "# key of davit repository %s\n# public key: %s\n%s\n", repository, key.Recipient(), key); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return buf.Bytes(), err
+}
+
+// wrappedKeys reads all files of keys.
+func (r *Repository) wrappedKeys() ([]wrappedKey, error) {
+	entries, err := os.ReadDir(r.path(keyDir))
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	var list []wrappedKey
+	for _, entry := range entries {
+		id, ok := strings.CutSuffix(entry.Name(), wrapSuffix)
+		if !ok || !isSnapshotID(id) {
+			continue
+		}
+		data, err := readSmallFile(r.path(keyDir, entry.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read key %s: %w", id, err)
+		}
+		list = append(list, wrappedKey{id: id, data: data})
+	}
+	return list, nil
+}
+
+// Keys lists who can decrypt the repository, the first added first.
+func (r *Repository) Keys() ([]WrappedKey, error) {
+	if r.vault == nil {
+		return nil, ErrNotEncrypted
+	}
+	wrapped, err := r.wrappedKeys()
+	if err != nil {
+		return nil, err
+	}
+	list := []WrappedKey{}
+	for _, w := range wrapped {
+		label := WrappedKey{ID: w.id}
+		if data, err := readSmallFile(r.path(keyDir, w.id+labelSuffix)); err == nil {
+			if json.Unmarshal(data, &label) != nil || label.ID != w.id {
+				label = WrappedKey{ID: w.id}
+			}
+		}
+		list = append(list, label)
+	}
+	slices.SortStableFunc(list, func(a, b WrappedKey) int { return a.Added.Compare(b.Added) })
+	return list, nil
+}
+
+// ErrNotEncrypted is returned by what is about keys in a clear repository.
+var ErrNotEncrypted = errors.New("repository is not encrypted: it has no keys")
+
+// AddKey lets somebody else decrypt the repository, all that is in it and all that
+// comes. It needs an identity itself.
+func (r *Repository) AddKey(ctx context.Context, holder KeyHolder) (WrappedKey, error) {
+	if r.vault == nil {
+		return WrappedKey{}, ErrNotEncrypted
+	}
+	if r.opt.ReadOnly {
+		return WrappedKey{}, fmt.Errorf("add key: %w", ErrReadOnly)
+	}
+	if err := context.Cause(ctx); err != nil {
+		return WrappedKey{}, err
+	}
+	key, err := r.vault.unlock()
+	if err != nil {
+		return WrappedKey{}, fmt.Errorf("add key: %w", err)
+	}
+	label, err := r.putKey(key, holder)
+	if err != nil {
+		return WrappedKey{}, fmt.Errorf("add key: %w", err)
+	}
+	return label, nil
+}
+
+// keyIDOf makes the name of a key's file. One recipient has one file; a passphrase
+// has a new one each time.
+func keyIDOf(holder KeyHolder, wrapped []byte) string {
+	sum := sha256.Sum256([]byte(holder.Name))
+	if _, ok := holder.Recipient.(*age.ScryptRecipient); ok {
+		sum = sha256.Sum256(wrapped)
+	}
+	return hex.EncodeToString(sum[:snapshotIDLen])
+}
+
+func (r *Repository) putKey(key *age.X25519Identity, holder KeyHolder) (WrappedKey, error) {
+	data, err := wrap(key, r.config.ID, holder.Recipient)
+	if err != nil {
+		return WrappedKey{}, err
+	}
+	label := WrappedKey{Version: 1, ID: keyIDOf(holder, data), Name: holder.Name, Added: r.opt.Now().UTC().Round(0), Host: r.opt.Host}
+	text, err := json.Marshal(label)
+	if err != nil {
+		return WrappedKey{}, err
+	}
+	if err := hostfs.WriteFile(r.path(keyDir, label.ID+labelSuffix), append(text, '\n'), filePerm); err != nil {
+		return WrappedKey{}, err
+	}
+	return label, hostfs.WriteFile(r.path(keyDir, label.ID+wrapSuffix), data, filePerm)
+}
+
+// RemoveKey removes the key of one holder: by id, its beginning of four digits or
+// more, or name. It keeps nobody from what he could read before: he may have kept
+// the repository key. The last one stays.
+func (r *Repository) RemoveKey(ctx context.Context, spec string) (WrappedKey, error) {
+	keys, err := r.Keys()
+	if err != nil {
+		return WrappedKey{}, err
+	}
+	if r.opt.ReadOnly {
+		return WrappedKey{}, fmt.Errorf("remove key: %w", ErrReadOnly)
+	}
+	if err := context.Cause(ctx); err != nil {
+		return WrappedKey{}, err
+	}
+	found := slices.DeleteFunc(slices.Clone(keys), func(k WrappedKey) bool {
+		return k.Name != spec && (len(spec) < minPrefix || !strings.HasPrefix(k.ID, spec))
+	})
+	switch {
+	case len(found) == 0:
+		return WrappedKey{}, fmt.Errorf("remove key: there is none called %q", spec)
+	case len(found) > 1:
+		return WrappedKey{}, fmt.Errorf("remove key: %q names %d keys", spec, len(found))
+	case len(keys) == 1:
+		return WrappedKey{}, errors.New("remove key: it is the last: nobody could read the repository any more")
+	}
+	for _, suffix := range []string{wrapSuffix, labelSuffix} {
+		if err := os.Remove(r.path(keyDir, found[0].ID+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return WrappedKey{}, fmt.Errorf("remove key: %w", err)
+		}
+	}
+	return found[0], hostfs.SyncDir(r.path(keyDir))
+}
