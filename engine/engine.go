@@ -25,6 +25,12 @@ func (e *Engine) Endpoint() string { return e.endpoint }
 // IsNotFound tells that the engine has no such object.
 func IsNotFound(err error) bool { return cerrdefs.IsNotFound(err) }
 
+// IsUnreachable tells that no engine answered.
+func IsUnreachable(err error) bool {
+	var gone *UnreachableError
+	return errors.As(err, &gone)
+}
+
 // IsConflict tells that the engine refuses because of the state or the use of an object:
 // a name that is taken, a volume in use.
 func IsConflict(err error) bool { return cerrdefs.IsConflict(err) }

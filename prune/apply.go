@@ -1,12 +1,15 @@
 package prune
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"time"
+
+	"davit/engine"
 )
 
 // Env is what Apply and Undo get from the process they run in.
@@ -18,13 +21,20 @@ type Env struct {
 	Now      func() time.Time
 	Rand     io.Reader
 	Progress func(done, of int, what string) // nil: nobody looks
+	Patience time.Duration                   // how long to wait for an engine that went away; 0 is DefaultPatience
 }
+
+// DefaultPatience is time for an engine with many containers to restart.
+const DefaultPatience = 2 * time.Minute
 
 // Archiver puts objects where Undo finds them.
 type Archiver interface {
 	// Archive saves objects and verifies them. saved are those that are safe in the snapshot; problems tells of the
 	// others; bytes is about what there is to save. An error means that nothing is safe.
 	Archive(ctx context.Context, objects []Object, bytes int64) (snapshot string, saved map[Ref]bool, problems map[Ref]string, err error)
+
+	// Expire lets go of this host's archives from before a time, and returns which those were.
+	Expire(ctx context.Context, before time.Time) ([]string, error)
 }
 
 // PartialError says that a run did not do all that was planned.
@@ -48,14 +58,41 @@ func (e *PartialError) Error() string {
 	return text
 }
 
-// Apply removes what a plan says, object by object, each looked at again just before. The record is not nil also with
-// an error, except when nothing was begun. Errors: *PlanError, *BusyError, *PartialError.
+// Apply removes what a plan says, object by object, each looked at again just before. It waits for a backup that finds
+// out what to save, and leaves alone what backups are saving. The record is not nil also with an error, except when
+// nothing was begun. Errors: *PlanError, *BusyError, *PartialError.
 func Apply(ctx context.Context, env *Env, plan *Plan) (_ *Record, err error) {
 	unlock, err := lock(env.StateDir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock.Close()) }()
+	gate, err := enterPrune(ctx, env.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, gate.Close()) }()
+	a, err := beginApply(ctx, env, plan)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, a.journal.close()) }()
+	defer a.changes.close()
+	return a.record, a.run(ctx)
+}
+
+// beginApply reads what there is now, and opens the record.
+func beginApply(ctx context.Context, env *Env, plan *Plan) (_ *applying, err error) {
+	changes := listen(ctx, env.Engine) // before anything is read: nothing is missed
+	defer func() {
+		if err != nil {
+			changes.close()
+		}
+	}()
+	saving, err := savedNow(env.StateDir)
+	if err != nil {
+		return nil, err
+	}
 	ledger, err := OpenLedger(ledgerFolder(env.StateDir))
 	if err != nil {
 		return nil, err
@@ -75,16 +112,19 @@ func Apply(ctx context.Context, env *Env, plan *Plan) (_ *Record, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &applying{env: env, plan: plan, facts: facts, index: facts.index(), users: facts.users(), gone: map[Ref]bool{}}
+	a := &applying{
+		env: env, plan: plan, facts: facts, index: facts.index(), users: facts.users(), gone: map[Ref]bool{}, goes: map[Ref]bool{},
+		saving: saving, changes: changes,
+	}
+	for _, v := range plan.Removed {
+		a.goes[v.Ref] = true
+	}
 	a.record = &Record{
 		ID: id, Began: env.Now().UTC(), Host: env.Host, Engine: facts.Engine.ID, Policy: plan.Policy,
 		Archive: plan.Options.Archive, Planned: plan.Bytes,
 	}
-	if a.journal, err = beginJournal(env.StateDir, a.record); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, a.journal.close()) }()
-	return a.record, a.run(ctx)
+	a.journal, err = beginJournal(env.StateDir, a.record)
+	return a, err
 }
 
 func ledgerFolder(state string) string { return filepath.Join(state, "prune") }
@@ -99,7 +139,10 @@ type applying struct {
 	facts   *Facts // as they are now
 	index   map[Ref]*Object
 	users   map[Ref][]*Object
-	gone    map[Ref]bool
+	goes    map[Ref]bool // what the plan removes
+	gone    map[Ref]bool // what is removed by now
+	saving  map[string]bool
+	changes *changes
 	saved   map[Ref]bool
 	unsaved map[Ref]string // why
 	record  *Record
@@ -126,10 +169,24 @@ func (a *applying) run(ctx context.Context) error {
 		}
 	}
 	a.measure(before)
+	err = errors.Join(err, a.expire(ctx))
 	a.record.Ended = a.env.Now().UTC()
 	end := *a.record
 	end.Deeds = nil
 	return errors.Join(err, a.journal.write(line{End: &end}), a.outcome())
+}
+
+// expire lets go of older archives, once what they would have been needed for is done.
+func (a *applying) expire(ctx context.Context) (err error) {
+	keep := a.plan.Options.ArchiveKeep
+	if keep == nil || a.env.Archiver == nil || ctx.Err() != nil {
+		return nil
+	}
+	a.record.Expired, err = a.env.Archiver.Expire(ctx, a.env.Now().Add(-keep.Duration))
+	if err != nil {
+		return fmt.Errorf("let go of old archives: %w", err)
+	}
+	return nil
 }
 
 // measure looks how much is free now, and whether that is enough.
@@ -204,11 +261,17 @@ func (a *applying) object(ctx context.Context, v *Verdict) error {
 		return a.note(d)
 	}
 	reason, err := a.look(ctx, &d.Object)
+	for tries := 0; engine.IsUnreachable(err) && tries < 3 && a.await(ctx) == nil; tries++ {
+		reason, err = a.look(ctx, &d.Object)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
 		d.Outcome, d.Reason = Failed, err.Error()
+		if engine.IsUnreachable(err) { // the others would fail as well
+			return errors.Join(err, a.note(d))
+		}
 		return a.note(d)
 	case reason != "":
 		return a.skip(d, reason)
@@ -219,13 +282,46 @@ func (a *applying) object(ctx context.Context, v *Verdict) error {
 	}
 	d.Outcome = Removed
 	// What is begun is finished and noted, also when somebody wants the run to end.
-	if err := a.remove(context.WithoutCancel(ctx), &d); err != nil {
+	if err := a.finish(context.WithoutCancel(ctx), &d); err != nil {
 		d.Outcome, d.Reason = Failed, err.Error()
 	} else {
-		a.gone[v.Ref] = true
+		if a.gone[v.Ref] = true; v.Kind == Container {
+			a.changes.stale()
+		}
 		a.record.Freed += d.Bytes
 	}
 	return a.note(d)
+}
+
+// finish removes an object. When the engine goes away meanwhile, it is asked again once it is back: it may have done it.
+func (a *applying) finish(ctx context.Context, d *Deed) error {
+	err := a.remove(ctx, d)
+	for tries := 0; engine.IsUnreachable(err) && tries < 3 && a.await(ctx) == nil; tries++ {
+		object := d.Object
+		reason, lookErr := a.look(ctx, &object)
+		switch {
+		case lookErr != nil:
+			err = lookErr
+		case reason == goneAlready:
+			return nil
+		default:
+			err = a.remove(ctx, d)
+		}
+	}
+	return err
+}
+
+// await waits for an engine that went away.
+func (a *applying) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(a.env.Patience, DefaultPatience))
+	defer cancel()
+	for {
+		_, err := a.env.Engine.Info(ctx)
+		if err == nil || ctx.Err() != nil || !engine.IsUnreachable(err) {
+			return err
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
 }
 
 func (a *applying) skip(d Deed, reason string) error {

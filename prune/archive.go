@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -42,7 +43,7 @@ func (r *Repository) Archive(ctx context.Context, objects []Object, bytes int64)
 	}
 	wanted := map[string]*Object{}
 	for i := range objects {
-		for _, name := range items(&objects[i]) {
+		for _, name := range itemsOf(&objects[i]) {
 			wanted[name] = &objects[i]
 		}
 	}
@@ -82,7 +83,7 @@ func (r *Repository) verified(ctx context.Context, env *backup.Env, report *back
 	saved := map[Ref]bool{}
 	for i := range objects {
 		o := &objects[i]
-		for _, item := range items(o) {
+		for _, item := range itemsOf(o) {
 			if !there[item] {
 				trouble(item, "it is not in the archive")
 			}
@@ -106,6 +107,28 @@ func (r *Repository) room(bytes int64) error {
 	return err
 }
 
+// Expire implements Archiver. The space comes back with this and later runs of gc.
+func (r *Repository) Expire(ctx context.Context, before time.Time) ([]string, error) {
+	gone, err := r.Env.Repo.Forget(ctx, func(all []repo.Snapshot) ([]string, error) {
+		var old []string
+		for _, s := range all {
+			if s.Job == ArchiveJob && s.Host == r.Env.Host && s.Time.Before(before) {
+				old = append(old, s.ID)
+			}
+		}
+		return old, nil
+	})
+	if err != nil {
+		return gone, err
+	}
+	_, err = r.Env.Repo.GC(ctx, repo.GCOptions{Grace: repo.DefaultGrace})
+	var busy *repo.LockedError
+	if errors.As(err, &busy) { // somebody else does it
+		err = nil
+	}
+	return gone, err
+}
+
 // Close closes the repository.
 func (r *Repository) Close() error { return r.Env.Repo.Close() }
 
@@ -126,8 +149,8 @@ func selection(objects []Object) backup.Selection {
 	return s
 }
 
-// items are the items that an object is saved as.
-func items(o *Object) []string {
+// itemsOf are the items that an object is saved as.
+func itemsOf(o *Object) []string {
 	switch o.Kind {
 	case Image:
 		if len(o.Tags) == 0 {

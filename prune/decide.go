@@ -16,6 +16,9 @@ const KeepLabel = "davit.keep"
 // Decide says of every object whether it goes, and why. It asks nobody.
 func Decide(f *Facts, p *Policy, o Options) *Plan {
 	d := &decision{facts: f, policy: p, options: o, index: f.index(), users: f.users(), verdicts: map[Ref]*Verdict{}}
+	if d.options.ArchiveKeep == nil {
+		d.options.ArchiveKeep = p.Archive.Keep
+	}
 	d.readAmounts()
 	for i := range f.Objects {
 		obj := &f.Objects[i]
@@ -95,7 +98,7 @@ func (d *decision) judge(o *Object, v *Verdict) {
 		return
 	}
 	for i := range d.policy.Protect {
-		if d.policy.Protect[i].protects(o, now) {
+		if s := &d.policy.Protect[i]; s.protects(o, now) && (s.Previous == 0 || d.previous(s, o)) {
 			v.Reason = fmt.Sprintf("protected by %s", d.policy.Protect[i].describe(i))
 			return
 		}

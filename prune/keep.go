@@ -75,3 +75,44 @@ func (d *decision) held(v *Verdict) int64 {
 	}
 	return sum
 }
+
+// previous tells whether an image is one of the last that a repository had before one that a running container uses:
+// what a rollback needs.
+func (d *decision) previous(s *Selector, o *Object) bool {
+	for _, repository := range o.origins() {
+		for _, other := range d.followed(repository, o) {
+			if d.runs(other) && d.between(repository, o, other) < s.Previous {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// followed are the images of a repository that came after one.
+func (d *decision) followed(repository string, o *Object) []*Object {
+	var list []*Object
+	for i := range d.facts.Objects {
+		other := &d.facts.Objects[i]
+		if other.Kind == Image && other.Arrived.After(o.Arrived) && slices.Contains(other.origins(), repository) {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
+// between counts the images of a repository that came after one and before a later one.
+func (d *decision) between(repository string, o, later *Object) int {
+	n := 0
+	for _, other := range d.followed(repository, o) {
+		if other.Arrived.Before(later.Arrived) {
+			n++
+		}
+	}
+	return n
+}
+
+// runs tells whether a running container uses an image.
+func (d *decision) runs(o *Object) bool {
+	return slices.ContainsFunc(d.users[o.Ref], func(u *Object) bool { return u.Kind == Container && u.State == "running" })
+}

@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,6 +94,16 @@ func (l *Ledger) observe(f *Facts) {
 		now[o.key()] = s
 	}
 	l.Engines[f.Engine.ID] = now
+}
+
+// Observe notes in davit's state what an engine's objects are used for now. It is for commands that maintain a host;
+// those that only look write nothing.
+func Observe(ctx context.Context, e Reader, state string, now func() time.Time) error {
+	facts, err := Read(ctx, e, ReadOptions{Now: now})
+	if err != nil {
+		return err
+	}
+	return updateLedger(ledgerFolder(state), func(l *Ledger) { l.observe(facts) })
 }
 
 // see notes the use of one object, if nobody knows a later one.

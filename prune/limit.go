@@ -136,5 +136,8 @@ func (s *Selector) describe(i int) string {
 	for _, l := range s.Label {
 		parts = append(parts, "label "+l)
 	}
+	if s.Previous > 0 {
+		parts = append(parts, fmt.Sprintf("previous %d of what runs", s.Previous))
+	}
 	return fmt.Sprintf("protect %d (%s)", i+1, strings.Join(parts, " "))
 }

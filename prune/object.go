@@ -92,6 +92,17 @@ func (o *Object) repositories() []string {
 	return slices.Compact(list)
 }
 
+// origins are the repositories that an image is of, or was before its tag went to another one.
+func (o *Object) origins() []string {
+	list := o.repositories()
+	for _, d := range o.Digests {
+		repository, _, _ := strings.Cut(d, "@")
+		list = append(list, repository)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // dangling is an image that nobody can call by name, and that is no step of another one's build.
 func (o *Object) dangling() bool { return o.Kind == Image && len(o.Tags) == 0 && !o.Step }
 

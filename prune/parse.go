@@ -97,6 +97,9 @@ func (p *Policy) check() *PolicyError {
 		if reason := p.Protect[i].check(); reason != "" {
 			return &PolicyError{Reason: fmt.Sprintf("protect %d: %s", i+1, reason)}
 		}
+		if p.Protect[i].Previous < 0 {
+			return &PolicyError{Reason: fmt.Sprintf("protect %d: previous is negative", i+1)}
+		}
 		if p.Protect[i].empty() {
 			return &PolicyError{Reason: fmt.Sprintf("protect %d: selects nothing", i+1)}
 		}
@@ -130,6 +133,8 @@ func (r *Rule) check() string {
 		return fmt.Sprintf("rule %q: the build cache cannot be archived", r.Name)
 	case r.Order != "" && r.Order != LRU && r.Order != Largest:
 		return fmt.Sprintf("rule %q: order is %q, and must be lru or size", r.Name, r.Order)
+	case r.Select.Previous != 0:
+		return fmt.Sprintf("rule %q: previous is for protect", r.Name)
 	case r.Keep.Last < 0:
 		return fmt.Sprintf("rule %q: keep last is negative", r.Name)
 	case r.Keep.Last > 0 && r.Select.Kind != Image:
@@ -160,6 +165,7 @@ func (s *Selector) check() string {
 		{"exited", s.Exited != nil, []Kind{Container}},
 		{"unused", s.Unused != nil, []Kind{Image, Volume, Network, Cache}},
 		{"dangling", s.Dangling != nil, []Kind{Image}},
+		{"previous", s.Previous != 0, []Kind{Image}},
 		{"anonymous", s.Anonymous != nil, []Kind{Volume}},
 		{"named", s.Named != nil, []Kind{Volume}},
 		{"label", len(s.Label) > 0, []Kind{"", Container, Image, Volume, Network}},

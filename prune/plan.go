@@ -47,9 +47,11 @@ func (g *Goal) reached(s *Space) bool { return s.Free >= g.Free && s.FreeInodes 
 
 // Options are the flags that change a decision.
 type Options struct {
-	Target   *Amount  `json:"target,omitempty"`   // instead of the policy's
-	Archive  string   `json:"archive,omitempty"`  // repository that objects go to first; "" for none
-	Pullable []string `json:"pullable,omitempty"` // globs of images that a registry still has: they need no archive
+	Target  *Amount `json:"target,omitempty"`  // instead of the policy's
+	Archive string  `json:"archive,omitempty"` // repository that objects go to first; "" for none
+	// ArchiveKeep is instead of the policy's: how long archives of earlier runs stay.
+	ArchiveKeep *Age     `json:"archive_keep,omitempty"`
+	Pullable    []string `json:"pullable,omitempty"` // globs of images that a registry still has: they need no archive
 }
 
 // Short is how many bytes the plan leaves the target unreached by; 0 when it reaches it, or there is none.

@@ -12,6 +12,12 @@ type Policy struct {
 	MinAge  *Age       `yaml:"min_age"` // nothing younger goes; 1h when it is not given
 	Rules   []Rule     `yaml:"rules"`   // the first that selects an object decides
 	Limits  Limits     `yaml:"limits"`
+	Archive Retention  `yaml:"archive"`
+}
+
+// Retention is how long archives of pruned objects stay.
+type Retention struct {
+	Keep *Age `yaml:"keep"` // until they are that old; nil: for ever
 }
 
 // defaultMinAge guards what a pull, a build or a run has just brought.
@@ -92,4 +98,5 @@ type Selector struct {
 	Dangling  *bool `yaml:"dangling"`  // images without a tag
 	Anonymous *bool `yaml:"anonymous"` // volumes
 	Named     *bool `yaml:"named"`     // volumes
+	Previous  int   `yaml:"previous"`  // images, in protect only: so many before each that a running container uses
 }

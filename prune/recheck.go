@@ -14,7 +14,9 @@ func (a *applying) changed(v *Verdict) string {
 	o := a.index[v.Ref]
 	switch {
 	case o == nil:
-		return "it is gone already"
+		return goneAlready
+	case saving(a.saving, o):
+		return "a backup saves it now"
 	case len(o.Pins) > 0:
 		return "it is in use now: " + strings.Join(o.Pins, ", ")
 	case !slices.Equal(o.Tags, v.Tags):
@@ -27,7 +29,7 @@ func (a *applying) changed(v *Verdict) string {
 		return "label " + KeepLabel + " protects it now"
 	}
 	for _, u := range a.users[v.Ref] {
-		if !a.gone[u.Ref] && !a.goes(u.Ref) {
+		if !a.gone[u.Ref] && !a.goes[u.Ref] {
 			return "it is in use by " + u.title()
 		}
 	}
@@ -37,10 +39,8 @@ func (a *applying) changed(v *Verdict) string {
 	return ""
 }
 
-// goes tells whether the plan removes an object.
-func (a *applying) goes(ref Ref) bool {
-	return slices.ContainsFunc(a.plan.Removed, func(v Verdict) bool { return v.Ref == ref })
-}
+// goneAlready is the reason for what somebody else removed.
+const goneAlready = "it is gone already"
 
 // look asks the engine about an object just before its removal, and takes its document. A reason means that it must
 // stay.
@@ -53,7 +53,10 @@ func (a *applying) look(ctx context.Context, o *Object) (reason string, err erro
 	if o.Kind == Cache {
 		return "", nil // the engine itself keeps what a build uses
 	}
-	uses, err := a.env.Engine.ContainerUses(ctx)
+	if reason := a.changes.reason(o); reason != "" {
+		return reason, nil
+	}
+	uses, err := a.changes.containers(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +68,7 @@ func (a *applying) look(ctx context.Context, o *Object) (reason string, err erro
 	}
 	reason, err = a.inspect(ctx, o)
 	if engine.IsNotFound(err) {
-		return "it is gone already", nil
+		return goneAlready, nil
 	}
 	return reason, err
 }

@@ -29,6 +29,7 @@ type Record struct {
 	Policy   string    `json:"policy"`
 	Archive  string    `json:"archive,omitempty"`  // repository
 	Snapshot string    `json:"snapshot,omitempty"` // in it
+	Expired  []string  `json:"expired,omitempty"`  // older archives of this host that went by their retention
 	Deeds    []Deed    `json:"deeds"`
 	Planned  int64     `json:"planned"`  // bytes of the plan
 	Freed    int64     `json:"freed"`    // predicted bytes of what went
@@ -223,7 +224,7 @@ func (r *Record) take(l line) {
 		}
 		r.Deeds[i] = d
 	case l.End != nil:
-		r.Ended, r.Freed, r.Measured, r.Seen = l.End.Ended, l.End.Freed, l.End.Measured, l.End.Seen
+		r.Ended, r.Freed, r.Measured, r.Seen, r.Expired = l.End.Ended, l.End.Freed, l.End.Measured, l.End.Seen, l.End.Expired
 	}
 }
 
@@ -238,27 +239,34 @@ func (r *Record) Count(o Outcome) int {
 	return n
 }
 
-// BusyError says that another prune is at work.
-type BusyError struct{ Path string }
+// BusyError says that something else is at work that must end first.
+type BusyError struct{ What, Path string }
 
-func (e *BusyError) Error() string { return "another prune is at work: " + e.Path + " is locked" }
+func (e *BusyError) Error() string { return e.What + ": " + e.Path + " is locked" }
 
 // lock keeps other prunes of this state out until the file is closed; it goes away with the process.
 func lock(state string) (*os.File, error) {
+	f, err := openLock(state, "lock")
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = &BusyError{"another prune is at work", f.Name()}
+		}
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func openLock(state, name string) (*os.File, error) {
 	dir := filepath.Join(state, "prune")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create state folder: %w", err)
 	}
-	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = &BusyError{path}
-		}
-		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"davit/engine"
 )
@@ -15,11 +16,7 @@ func (a *applying) remove(ctx context.Context, d *Deed) error {
 	case Container:
 		return e.RemoveContainer(ctx, id)
 	case Cache:
-		_, gone, err := e.RemoveCache(ctx, id)
-		if err == nil && !gone {
-			return errors.New("the engine keeps it: a build uses it, or another record builds on it")
-		}
-		return err
+		return a.removeCache(ctx, id)
 	case Image:
 		return a.removeImage(ctx, d)
 	case Network:
@@ -28,6 +25,18 @@ func (a *applying) remove(ctx context.Context, d *Deed) error {
 		return e.RemoveVolume(ctx, id)
 	}
 	return fmt.Errorf("unknown kind %q", d.Object.Kind)
+}
+
+func (a *applying) removeCache(ctx context.Context, id string) error {
+	_, gone, err := a.env.Engine.RemoveCache(ctx, id)
+	if err != nil || gone {
+		return err
+	}
+	left, err := a.env.Engine.BuildCache(ctx)
+	if err == nil && slices.ContainsFunc(left, func(r engine.CacheRecord) bool { return r.ID == id }) {
+		err = errors.New("the engine keeps it: a build uses it, or another record builds on it")
+	}
+	return err
 }
 
 // removeImage takes an image's names one by one, each only while it means this image, and then what is left of it.

@@ -29,6 +29,7 @@ type Remover interface {
 	InspectVolume(ctx context.Context, name string) (engine.Volume, error)
 	InspectNetwork(ctx context.Context, ref string) (engine.Network, error)
 	ContainerUses(ctx context.Context) ([]engine.ContainerUse, error)
+	Events(ctx context.Context, kinds, actions []string, ready func(), visit func(engine.Event) error) error
 	RemoveContainer(ctx context.Context, id string) error
 	RemoveImage(ctx context.Context, ref string) (deleted []string, err error)
 	RemoveVolume(ctx context.Context, name string) error

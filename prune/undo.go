@@ -260,9 +260,9 @@ func (u *undoing) restore(ctx context.Context, deeds []Deed) error {
 
 func itemsToRestore(o Object) []string {
 	if o.Kind == Volume {
-		return items(&o)[:1] // its definition comes along
+		return itemsOf(&o)[:1] // its definition comes along
 	}
-	return items(&o)
+	return itemsOf(&o)
 }
 
 func (u *undoing) containers(ctx context.Context, deeds []Deed) error {

@@ -13,7 +13,7 @@ import (
 type Listener interface {
 	Reader
 	InspectContainer(ctx context.Context, ref string) (engine.Container, error)
-	ContainerEvents(ctx context.Context, ready func(), visit func(engine.ContainerEvent) error) error
+	Events(ctx context.Context, kinds, actions []string, ready func(), visit func(engine.Event) error) error
 }
 
 // Watch records which images, volumes and networks containers use, until ctx ends: what nobody can find out later, once
@@ -21,11 +21,11 @@ type Listener interface {
 // ready is called once nothing is missed any more.
 func Watch(ctx context.Context, e Listener, state string, now func() time.Time, ready func()) error {
 	w := &watch{engine: e, state: state, now: now, needs: map[string][]Ref{}}
-	err := e.ContainerEvents(ctx, func() {
+	err := e.Events(ctx, []string{"container"}, []string{"create", "start", "die", "destroy"}, func() {
 		if w.failed = w.begin(ctx); w.failed == nil {
 			ready()
 		}
-	}, func(event engine.ContainerEvent) error { return w.event(ctx, event) })
+	}, func(event engine.Event) error { return w.event(ctx, event) })
 	return errors.Join(w.failed, err)
 }
 
@@ -54,7 +54,7 @@ func (w *watch) begin(ctx context.Context) error {
 	return updateLedger(ledgerFolder(w.state), func(l *Ledger) { l.observe(facts) })
 }
 
-func (w *watch) event(ctx context.Context, event engine.ContainerEvent) error {
+func (w *watch) event(ctx context.Context, event engine.Event) error {
 	if w.failed != nil {
 		return w.failed
 	}
