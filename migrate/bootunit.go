@@ -44,15 +44,16 @@ func installBootUnit(ctx context.Context, m Manager, exe, stateDir string, after
 	return nil
 }
 
-func removeBootUnit(ctx context.Context, m Manager) error {
-	u, err := m.Unit(ctx, bootUnit)
+// removeUnit disables and removes a unit that was installed. What it mounts or runs goes on.
+func removeUnit(ctx context.Context, m Manager, name string) error {
+	u, err := m.Unit(ctx, name)
 	if err != nil {
 		return err
 	}
-	if u.Exists() {
-		if err := m.Disable(ctx, bootUnit); err != nil {
+	if u.Exists() && u.File == "enabled" {
+		if err := m.Disable(ctx, name); err != nil {
 			return err
 		}
 	}
-	return m.RemoveUnit(ctx, bootUnit)
+	return m.RemoveUnit(ctx, name)
 }

@@ -27,8 +27,9 @@ const (
 
 // Config is how the stores' places are written down, for the new roots and as it was before.
 type Config struct {
-	DropIns []DropIn `json:"drop_ins"`
-	File    *Edit    `json:"file,omitempty"` // daemon.json, when that says where the data-root is
+	Mounts  []preflight.MountUnit `json:"mounts,omitempty"` // units that mount the new roots at boot
+	DropIns []DropIn              `json:"drop_ins"`
+	File    *Edit                 `json:"file,omitempty"` // daemon.json, when that says where the data-root is
 }
 
 // DropIn is one drop-in of a unit.
@@ -56,6 +57,13 @@ type Set struct {
 // newConfig works out what has to be written for the new roots.
 func newConfig(p *Plan) (*Config, error) {
 	c := &Config{}
+	if p.Options.WriteMountUnit {
+		for _, d := range p.Survey.Destinations {
+			if d.Mount != nil && !slices.Contains(c.Mounts, *d.Mount) {
+				c.Mounts = append(c.Mounts, *d.Mount)
+			}
+		}
+	}
 	e := p.Survey.Engine
 	for _, s := range p.Survey.Stores {
 		unit, flag := e.Unit, "--data-root"
@@ -179,6 +187,14 @@ func (e *Edit) set(file *daemonjson.File, keys []string, value any) error {
 
 // apply writes everything, what the engine goes by last.
 func (c *Config) apply(ctx context.Context, m Manager) error {
+	for _, u := range c.Mounts {
+		if err := m.WriteUnit(ctx, u.Name, u.Content); err != nil {
+			return err
+		}
+		if err := m.Enable(ctx, u.Name); err != nil {
+			return err
+		}
+	}
 	for _, d := range c.DropIns {
 		if err := m.WriteDropIn(ctx, d.Unit, d.Name, d.Content); err != nil {
 			return err
@@ -246,6 +262,11 @@ func (c *Config) undo(ctx context.Context, m Manager) error {
 	}
 	for _, d := range slices.Backward(c.DropIns) {
 		if err := m.RemoveDropIn(ctx, d.Unit, d.Name); err != nil {
+			return err
+		}
+	}
+	for _, u := range c.Mounts {
+		if err := removeUnit(ctx, m, u.Name); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	BytesPerSecond int64         `json:"bytes_per_second,omitempty"` // of warm passes
 	NoHold         bool          `json:"no_hold,omitempty"`
 	AllowRmLoss    bool          `json:"allow_rm_loss,omitempty"`
+	WriteMountUnit bool          `json:"write_mount_unit,omitempty"`
 }
 
 // Check tells what is wrong with the options.

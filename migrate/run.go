@@ -41,6 +41,7 @@ func (r *work) upToRelease(ctx context.Context) (Step, error) {
 	} {
 		if s.step == StepStopContainers {
 			r.state.Report.DownSince = r.Now().UTC()
+			r.Report.Down(r.state.Report.DownSince)
 			if most := r.state.Plan.Options.MaxDowntime; most > 0 {
 				limited, cancel := context.WithTimeoutCause(ctx, most, errDowntime)
 				defer cancel()
@@ -219,6 +220,16 @@ func (r *work) compare(ctx context.Context) error {
 	return nil
 }
 
+// upAgain ends the time for which the containers are down.
+func (r *work) upAgain() {
+	report := &r.state.Report
+	if !report.DownSince.IsZero() {
+		report.Downtime = r.Now().Sub(report.DownSince).Round(time.Millisecond)
+	}
+	report.DownSince = time.Time{}
+	r.Report.Down(time.Time{})
+}
+
 // forward is everything after the point of no return. It can be repeated.
 func (r *work) forward(ctx context.Context) error {
 	r.state.ContainersStarted = true
@@ -235,10 +246,7 @@ func (r *work) forward(ctx context.Context) error {
 	}
 	report := &r.state.Report
 	report.Started = started
-	if !report.DownSince.IsZero() {
-		report.Downtime = r.Now().Sub(report.DownSince).Round(time.Millisecond)
-	}
-	report.DownSince = time.Time{}
+	r.upAgain()
 	if err := r.journal.begin(StepHealth); err != nil {
 		return err
 	}

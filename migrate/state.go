@@ -78,6 +78,7 @@ type State struct {
 	ContainersStarted bool `json:"containers_started,omitempty"`
 
 	Reason string `json:"reason,omitempty"` // why it was undone, or what is left to do
+	Failed Step   `json:"failed,omitempty"` // the step that it was undone because of
 	Report Report `json:"report"`
 }
 
@@ -145,3 +146,32 @@ type Pass struct {
 	Shared  int64         `json:"shared,omitempty"`
 	Time    time.Duration `json:"time"`
 }
+
+// Old lists the old roots.
+func (s *State) Old() []string {
+	var paths []string
+	for _, st := range s.Plan.Survey.Stores {
+		paths = append(paths, st.From)
+	}
+	return paths
+}
+
+// New lists the new roots.
+func (s *State) New() []string {
+	var paths []string
+	for _, st := range s.Plan.Survey.Stores {
+		paths = append(paths, st.To)
+	}
+	return paths
+}
+
+// Copies lists the new roots when what is in them is a copy that nobody else needs.
+func (s *State) Copies() []string {
+	if s.Outcome != RolledBack && s.Outcome != Interrupted || s.Plan.Options.Method == MethodRename || s.ContainersStarted {
+		return nil
+	}
+	return s.New()
+}
+
+// FailedIn tells whether that step was the one because of which a run was undone.
+func (s *State) FailedIn(step Step) bool { return s.Failed == step }

@@ -19,6 +19,7 @@ type Reporter interface {
 	Item(name string)         // what is worked on
 	Add(bytes int64)          // so much more of it is done
 	Say(line string)          // something to be read now
+	Down(since time.Time)     // the containers are down since then; zero: no more
 }
 
 // Warm passes go on until another one would not make the last pass much shorter.

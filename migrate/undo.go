@@ -13,6 +13,7 @@ const undoTime = 20 * time.Minute
 // undoFor undoes a run that did not get to its point of no return.
 func (r *work) undoFor(ctx context.Context, step Step, why error) error {
 	undone := &UndoneError{Step: step, Err: why}
+	r.state.Failed = step
 	if err := r.undo(context.WithoutCancel(ctx), fmt.Sprintf("%s: %v", step, why)); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", step, why), fmt.Errorf("undo: %w", err))
 	}
@@ -53,10 +54,7 @@ func (r *work) undo(ctx context.Context, why string) error {
 		r.problem("%v", err)
 	}
 	s.Report.Started = started
-	if !s.Report.DownSince.IsZero() {
-		s.Report.Downtime = r.Now().Sub(s.Report.DownSince).Round(time.Millisecond)
-	}
-	s.Report.DownSince = time.Time{}
+	r.upAgain()
 	return r.end(ctx, RolledBack)
 }
 

@@ -160,7 +160,7 @@ func (r *work) end(ctx context.Context, o Outcome) error {
 	if !r.state.BootUnit {
 		return nil
 	}
-	if err := removeBootUnit(ctx, r.Manager); err != nil {
+	if err := removeUnit(ctx, r.Manager, bootUnit); err != nil {
 		return err
 	}
 	r.state.BootUnit = false

@@ -48,10 +48,12 @@ func (h *host) app() *cli.App {
 		Commands: []*cli.Command{
 			h.backupCommand(),
 			h.engineCommand(),
+			h.migrateCommand(),
 			h.diskscanCommand(),
 			h.pruneCommand(),
 			h.recoverCommand(),
 			h.guardCommand(),
+			h.migrateWorkerCommand(),
 			h.versionCommand(),
 			h.completionCommand(),
 		},

@@ -79,7 +79,7 @@ func explain(ctx context.Context, err error) failure {
 		return f
 	}
 	for _, known := range []func(error, *failure) bool{
-		explainUsage, explainOutcome, explainService, explainRepository, explainEngine, explainBackup, explainScan, explainPrune,
+		explainUsage, explainOutcome, explainMigrate, explainService, explainRepository, explainEngine, explainBackup, explainScan, explainPrune,
 	} {
 		if known(err, &f) {
 			break

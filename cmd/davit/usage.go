@@ -6,6 +6,7 @@ import (
 
 	"davit/cmd/davit/dockercmd"
 	"davit/engine/guard"
+	"davit/migrate"
 
 	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
@@ -52,7 +53,7 @@ func (inv *invocation) docker() bool { return len(inv.path) == 0 || isDocker(inv
 // isDocker reports whether the first word of a command line stands for what docker does with it.
 func isDocker(first string) bool {
 	switch first {
-	case "backup", "engine", "diskscan", "prune", "recover", guard.Subcommand:
+	case "backup", "engine", "migrate", "diskscan", "prune", "recover", guard.Subcommand, migrate.Subcommand:
 		return false
 	}
 	return true
