@@ -22,6 +22,7 @@ type Report struct {
 	Types       []TypeUsage    `json:"types,omitempty"`
 	Folders     []*FolderUsage `json:"folders,omitempty"`
 	Problems    []Problem      `json:"problems"`
+	Tree        *Tree          `json:"-"`
 	Notes       []Problem      `json:"notes,omitempty"`         // what a user without rights is not shown
 	MoreHidden  int            `json:"more_problems,omitempty"` // problems beyond the list
 

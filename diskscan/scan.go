@@ -26,6 +26,7 @@ type ScanOptions struct {
 	Before  time.Time // nor those modified after it; zero: all are
 	Folders bool      // also add up by folder
 	Types   bool      // also add up by type
+	Tree    bool      // keep every file and folder
 	Workers int       // 0: as many as are good
 	// Progress is told of bytes that were counted, by several goroutines at once; nil: nobody is.
 	Progress func(bytes int64)
@@ -47,6 +48,7 @@ type Result struct {
 	Files        []File  // the largest first
 	Types        []TypeUsage
 	Folders      []*FolderUsage // one for each target
+	Tree         *Tree          // nil: was not asked for
 	Problems     []Problem
 	ProblemCount int // of which Problems are the first
 	Scanned      int // targets that could be opened
@@ -58,12 +60,18 @@ func Scan(ctx context.Context, o ScanOptions) (*Result, error) {
 	s := &scan{options: o}
 	s.folders.left.Store(maxFolders)
 	result := &Result{}
+	if o.Tree {
+		s.tree = &Tree{}
+	}
 	tallies := map[string]*tally{}
 	for _, t := range o.Targets {
 		if t.Places == nil {
 			t.Places = NewPlaceMap(Owner{Kind: Folder, Name: t.Path, Path: t.Path})
 		}
 		tallies = t.Places.share(tallies)
+		if s.tree != nil {
+			s.tree.number(tallies)
+		}
 		top, err := s.target(ctx, t)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -82,6 +90,9 @@ func Scan(ctx context.Context, o ScanOptions) (*Result, error) {
 		result.Types = mergeTypes(s.workers[:])
 	}
 	result.own(tallies)
+	if result.Tree = s.tree; s.tree != nil {
+		s.tree.finish()
+	}
 	return result, nil
 }
 
@@ -114,6 +125,7 @@ type scan struct {
 	options ScanOptions
 	links   links
 	folders folderCount
+	tree    *Tree // nil: none is kept
 	workers [64]worker
 
 	mu           sync.Mutex
@@ -123,6 +135,7 @@ type scan struct {
 
 // worker is what one goroutine adds up by itself.
 type worker struct {
+	number  int
 	root    string // the folder that is scanned
 	mount   mountOf
 	at      *spot // whom run belongs to
@@ -137,6 +150,7 @@ type spot struct {
 	owner  *tally
 	place  *place // nil: nothing below is claimed
 	folder *folderSum
+	node   nodeID
 }
 
 // target scans one folder; top is nil when folders are not told apart.
@@ -154,6 +168,7 @@ func (s *scan) target(ctx context.Context, t Target) (top *folderSum, err error)
 		return nil, err
 	}
 	for i := range s.workers {
+		s.workers[i].number = i
 		s.workers[i].begin(t.Path, mountOf{st.MountID, st.Dev}, &s.options)
 	}
 	start := &spot{owner: t.Places.top.owner, place: t.Places.top, folder: top}
@@ -202,6 +217,7 @@ func (w *worker) path(e *hostfs.Entry) string {
 func (s *scan) visit(w *worker, in *spot, e *hostfs.Entry) (*spot, bool) {
 	if e.Name == "" { // the root itself
 		in.owner.seenAt(w.root)
+		in.node = s.keep(w, in, e, in.owner)
 		s.count(w, in, e)
 		return in, true
 	}
@@ -215,29 +231,48 @@ func (s *scan) visit(w *worker, in *spot, e *hostfs.Entry) (*spot, bool) {
 		}
 	}
 	if !e.IsDir() {
-		at := in
-		if owner != in.owner {
-			at = &spot{owner: owner, folder: in.folder}
-		}
-		if e.Nlink > 1 && !s.links.first(&e.Stat, at) {
-			return nil, false
-		}
-		s.count(w, at, e)
-		if w.types != nil {
-			w.types.add(e.Name, usageOf(&e.Stat))
-		}
-		if w.wants(e) {
-			w.largest.add(w.file(owner, e))
-		}
+		s.visitFile(w, in, e, owner)
 		return nil, false
 	}
 	sub := in
 	folder := s.folders.child(in.folder, e.Name)
-	if owner != in.owner || below != nil || in.place != nil || folder != in.folder {
-		sub = &spot{owner: owner, place: below, folder: folder}
+	if owner != in.owner || below != nil || in.place != nil || folder != in.folder || s.tree != nil {
+		sub = &spot{owner: owner, place: below, folder: folder, node: s.keep(w, in, e, owner)}
 	}
 	s.count(w, sub, e)
 	return sub, true
+}
+
+func (s *scan) visitFile(w *worker, in *spot, e *hostfs.Entry, owner *tally) {
+	at := in
+	if owner != in.owner {
+		at = &spot{owner: owner, folder: in.folder}
+	}
+	if e.Nlink > 1 && !s.links.first(&e.Stat, at) {
+		e.Blocks = 0
+		s.keep(w, in, e, owner)
+		return
+	}
+	s.keep(w, in, e, owner)
+	s.count(w, at, e)
+	if w.types != nil {
+		w.types.add(e.Name, usageOf(&e.Stat))
+	}
+	if w.wants(e) {
+		w.largest.add(w.file(owner, e))
+	}
+}
+
+// keep puts an entry into the tree, if there is one.
+func (s *scan) keep(w *worker, in *spot, e *hostfs.Entry, owner *tally) nodeID {
+	if s.tree == nil || in.node == 0 && e.Name != "" {
+		return 0
+	}
+	name := e.Name
+	if name == "" {
+		name = w.root
+	}
+	return s.tree.add(w.number, in.node, e, name, owner, usageOf(&e.Stat))
 }
 
 // count adds an entry to the run of those that belong to the same owner and folder.

@@ -194,7 +194,7 @@ func (s *Survey) Scan(ctx context.Context, r *Report, o ScanOptions) error {
 		return err
 	}
 	r.Total, r.Owners, r.Files = result.Total, result.Owners, result.Files
-	r.Types, r.Folders = result.Types, result.Folders
+	r.Types, r.Folders, r.Tree = result.Types, result.Folders, result.Tree
 	r.Problems = append(append(r.Problems, s.problems...), result.Problems...)
 	r.MoreHidden = result.ProblemCount - len(result.Problems)
 	r.scanned = result.Scanned

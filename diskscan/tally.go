@@ -10,8 +10,10 @@ import (
 // tally is the running sum of an owner, a folder or a type. Workers add to it at the end of a run of files, not for
 // each of them.
 type tally struct {
-	owner Owner
-	key   string
+	owner    Owner
+	key      string
+	number   uint32 // in a tree
+	numbered bool
 
 	bytes, apparent, inodes atomic.Int64
 	sample                  atomic.Pointer[string] // a path
