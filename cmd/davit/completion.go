@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"davit/cmd/davit/dockercmd"
 
@@ -48,7 +45,7 @@ func (h *host) service(ctx context.Context, words []string) (code int, ok bool) 
 	case len(words) > 1 && words[0] == completeWord:
 		err = h.complete(ctx, words[1:len(words)-1], words[len(words)-1])
 	case len(words) == 2 && words[0] == manWord:
-		err = h.manPages(words[1])
+		err = h.manPages(ctx, words[1])
 	default:
 		return 0, false
 	}
@@ -104,27 +101,4 @@ func (h *host) complete(ctx context.Context, words []string, word string) error 
 	}
 	_, err := fmt.Fprintln(h.out, strings.Join(append(found, directive), "\n"))
 	return err
-}
-
-// manPages writes the manual: davit.1 with our own commands, and a page for each of docker's.
-func (h *host) manPages(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	app := h.app()
-	for _, c := range app.Commands {
-		c.HelpName = "davit " + c.Name
-	}
-	page, err := app.ToManWithSection(1)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "davit.1"), []byte(page), 0o644); err != nil {
-		return err
-	}
-	made := h.now()
-	if t, err := time.Parse(time.RFC3339, thisBuild().Time); err == nil {
-		made = t
-	}
-	return h.dockerProgram().ManPages(dir, made)
 }

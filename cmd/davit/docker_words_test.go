@@ -243,17 +243,33 @@ func TestCompletionScripts(t *testing.T) {
 	}
 }
 
-// Every command has a manual page, and ours are in the first.
+// Every command has a manual page: ours with their examples, docker's with their flags.
 func TestManPages(t *testing.T) {
-	dir := t.TempDir()
-	if _, said, code := ask(t, davitProgram(t), "__man", dir); code != 0 {
+	program, dir := davitProgram(t), t.TempDir()
+	if _, said, code := ask(t, program, "__man", dir); code != 0 {
 		t.Fatalf("exit code %d: %s", code, said)
 	}
-	for name, want := range map[string]string{"davit.1": "backup", "davit-run.1": "--publish", "davit-volume-prune.1": "--dry-run"} {
-		page, err := os.ReadFile(filepath.Join(dir, name))
-		if text := strings.ReplaceAll(string(page), `\-`, "-"); err != nil || !strings.Contains(text, want) {
-			t.Errorf("%s: %v, without %q", name, err, want)
+	for name, wants := range map[string][]string{
+		"davit": {"backup", "container", "davit-backup(1)", "--state-dir"}, "davit-backup": {"davit-backup-create(1)"},
+		"davit-backup-create": {"--consistency HOW", "Examples", "Exit codes"}, "davit-run": {"-p, --publish list"},
+		"davit-container-prune": {"--dry-run", "until=<timestamp>"}, "davit-save": {".tar.zst"}, "davit-version": {"--format"},
+	} {
+		page, err := os.ReadFile(filepath.Join(dir, name+".1"))
+		for _, want := range wants {
+			if text := strings.ReplaceAll(string(page), `\-`, "-"); err != nil || !strings.Contains(text, want) {
+				t.Errorf("%s: %v, without %q", name, err, want)
+			}
 		}
+	}
+	for _, g := range dockercmd.Groups() {
+		for _, word := range g.Words {
+			if _, err := os.Stat(filepath.Join(dir, "davit-"+word+".1")); err != nil {
+				t.Errorf("no page: %v", err)
+			}
+		}
+	}
+	if files, err := filepath.Glob(filepath.Join(dir, "*.1")); err != nil || len(files) < 120 {
+		t.Errorf("only %d pages: %v", len(files), err)
 	}
 }
 

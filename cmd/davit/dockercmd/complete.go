@@ -10,7 +10,6 @@ import (
 	"github.com/docker/cli/cli"
 	"github.com/docker/cli/cli/command"
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 )
 
 // completionTime is how long an engine may take to name its objects: longer, and the shell seems to hang.
@@ -86,21 +85,4 @@ func (p *Program) CompletionScript(shell string) error {
 		return root.GenFishCompletion(p.Out, true)
 	}
 	return fmt.Errorf("no completion for %s: bash, zsh and fish have it", shell)
-}
-
-// ManPages writes a manual page for each of docker's words into a folder. The time is the one they are dated with.
-func (p *Program) ManPages(dir string, now time.Time) error {
-	s, err := p.session(context.Background())
-	if err != nil {
-		return err
-	}
-	root := s.tree().command
-	root.DisableAutoGenTag = true
-	for _, c := range root.Commands() {
-		header := &doc.GenManHeader{Section: "1", Source: p.Name + " " + p.Version, Manual: p.Name, Date: &now}
-		if err := doc.GenManTree(c, header, dir); err != nil {
-			return err
-		}
-	}
-	return nil
 }
