@@ -37,6 +37,7 @@ func pruneFlags() []cli.Flag {
 		&cli.StringFlag{Name: "preset", Usage: "decide by the preset `NAME`: safe, ci or pressure (default safe)"},
 		&cli.StringFlag{Name: "target", Usage: "stop when `FREE` is free on the engine's disk, as 20GB or 25%"},
 		&cli.StringFlag{Name: "archive", EnvVars: []string{"DAVIT_PRUNE_ARCHIVE"}, Usage: "archive into the repository `DIR` what rules archive first"},
+		&cli.StringFlag{Name: "archive-keep", Usage: "let archives of earlier runs go when they are `TIME` old, as 30d (default: what the policy says)"},
 		&cli.StringSliceFlag{Name: "pullable", Usage: "a registry still has images that match `PATTERN`: they need no archive; may be repeated"},
 		&cli.BoolFlag{Name: "exact", Usage: "measure layers on the disk; takes as long as reading their folders"},
 	}
@@ -70,6 +71,13 @@ func pruneOptions(c *cli.Context) (prune.Options, error) {
 			return o, misuse(c, "--target is no size: "+value, "write 20GB, 1.5GiB or 25%")
 		}
 		o.Target = &target
+	}
+	if value := c.String("archive-keep"); value != "" {
+		keep, err := prune.ParseAge(value)
+		if err != nil {
+			return o, misuse(c, "--archive-keep is no time: "+value, "write 36h, 30d or 8w")
+		}
+		o.ArchiveKeep = &keep
 	}
 	if o.Archive != "" {
 		var err error

@@ -69,7 +69,7 @@ func (h *host) pruneApply(c *cli.Context) error {
 		return nil
 	}
 	if len(plan.Removed) == 0 {
-		return h.nothingToPrune(c, plan)
+		return errors.Join(h.expireArchives(c, eng, plan), h.nothingToPrune(c, plan))
 	}
 	question := fmt.Sprintf("Remove these %d objects?", len(plan.Removed))
 	if err := h.confirm(c, question); err != nil {
@@ -91,6 +91,25 @@ func (h *host) nothingToPrune(c *cli.Context, plan *prune.Plan) error {
 	return nil
 }
 
+// expireArchives lets go of old archives when there is nothing to prune that would do so.
+func (h *host) expireArchives(c *cli.Context, eng *engine.Engine, plan *prune.Plan) error {
+	keep := plan.Options.ArchiveKeep
+	if plan.Options.Archive == "" || keep == nil {
+		return nil
+	}
+	store, err := h.pruneArchive(c, eng, plan.Options.Archive)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }() // nothing is written by closing
+	gone, err := store.Expire(c.Context, h.now().Add(-keep.Duration))
+	if n := len(gone); n > 0 {
+		text := &textWriter{w: h.err}
+		text.linef("%s of earlier runs went by their retention", count(int64(n), "archive"))
+	}
+	return err
+}
+
 // planWriter keeps the answer apart from what leads to it.
 func (h *host) planWriter(c *cli.Context) io.Writer {
 	if c.Bool("json") || !c.Bool("dry-run") {
@@ -102,7 +121,7 @@ func (h *host) planWriter(c *cli.Context) io.Writer {
 // planFrom reads the plan that is named, or checks what one is to be made from.
 func (h *host) planFrom(c *cli.Context, args []string) (*prune.Plan, error) {
 	if len(args) == 1 {
-		for _, name := range []string{"policy", "preset", "target", "archive", "pullable", "exact"} {
+		for _, name := range []string{"policy", "preset", "target", "archive", "archive-keep", "pullable", "exact"} {
 			if c.IsSet(name) {
 				return nil, misuse(c, "PLAN and --"+name+" exclude each other", "the plan says it already")
 			}
@@ -170,6 +189,9 @@ func writePruneRecord(w io.Writer, r *prune.Record) error {
 		measured = fmt.Sprintf("free space changed by %s", size(r.Measured))
 	}
 	text.linef("run %s: %d removed, %s by the plan, %s", r.ID, r.Count(prune.Removed), size(r.Freed), measured)
+	if n := len(r.Expired); n > 0 {
+		text.linef("%s of earlier runs went by their retention", count(int64(n), "archive"))
+	}
 	if r.Count(prune.Removed) > 0 {
 		text.linef("davit prune undo %s brings back what can be", r.ID)
 	}
