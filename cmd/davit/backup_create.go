@@ -105,15 +105,21 @@ func (h *host) backupCreate(c *cli.Context) error {
 			h.recoverFirst(c, env)
 		}
 	}
-	plan, err := backup.PlanCreate(c.Context, env, options)
-	switch {
-	case err != nil:
-		return err
-	case dryRun && c.Bool("json"):
-		return writeJSON(h.out, plan)
-	case dryRun:
+	if dryRun {
+		plan, err := backup.PlanCreate(c.Context, env, options)
+		switch {
+		case err != nil:
+			return err
+		case c.Bool("json"):
+			return writeJSON(h.out, plan)
+		}
 		return writeCreatePlan(h.out, plan)
 	}
+	plan, done, err := h.planBesidePrune(c, env, options)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return h.applyCreate(c, env, plan)
 }
 
