@@ -33,7 +33,6 @@ func snapshotInfo(s repo.Snapshot) SnapshotInfo {
 		Items: map[string]int{},
 		Files: summaryNumber(s, "files"), Bytes: summaryNumber(s, "bytes"),
 	}
-	info.RPO, _ = time.ParseDuration(s.Summary[summaryRPO]) // 0 when nobody said
 	for _, it := range s.Items {
 		info.Items[it.Kind]++
 	}
@@ -42,6 +41,18 @@ func snapshotInfo(s repo.Snapshot) SnapshotInfo {
 	}
 	return info
 }
+
+// RPO is how old the newest snapshot of a job may be, as this one says; 0 when nobody said.
+func RPO(s repo.Snapshot) time.Duration {
+	rpo, err := time.ParseDuration(s.Summary[summaryRPO])
+	if err != nil {
+		return 0
+	}
+	return rpo
+}
+
+// ItemProblems counts the files of an item that were missing or marked when it was saved.
+func ItemProblems(it repo.Item) int { return int(annotatedNumber(it, annProblems, 0)) }
 
 // summaryRPO is how old the newest snapshot of a job may be, in the summary of a snapshot.
 const summaryRPO = "rpo"

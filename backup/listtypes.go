@@ -28,7 +28,6 @@ type SnapshotInfo struct {
 	Items       map[string]int `json:"items"`            // how many of each kind
 	Files       int64          `json:"files"`
 	Bytes       int64          `json:"bytes"` // what the items hold
-	RPO         time.Duration  `json:"-"`     // how old the newest of this job may be; 0: nobody said
 }
 
 // SnapshotDetail is what show tells of a snapshot.
