@@ -159,7 +159,7 @@ func (s *Selector) check() string {
 		kinds []Kind
 	}{
 		{"ref", len(s.Ref) > 0, []Kind{Image}},
-		{"name", len(s.Name) > 0, []Kind{Container, Volume, Network}},
+		{"name", len(s.Name) > 0, []Kind{Container, Image, Volume, Network}},
 		{"type", len(s.Type) > 0, []Kind{Cache}},
 		{"state", len(s.State) > 0, []Kind{Container}},
 		{"exited", s.Exited != nil, []Kind{Container}},

@@ -88,7 +88,7 @@ type Keep struct {
 type Selector struct {
 	Kind      Kind  `yaml:"kind"`
 	Ref       Words `yaml:"ref"`       // images: glob of name or name:tag; every tag of the image must match one
-	Name      Words `yaml:"name"`      // containers, volumes, networks: glob
+	Name      Words `yaml:"name"`      // containers, volumes, networks: glob; images: their short id, if they have no tag
 	Label     Words `yaml:"label"`     // key, key=value, !key
 	Type      Words `yaml:"type"`      // build cache
 	State     Words `yaml:"state"`     // containers: exited, created, dead
