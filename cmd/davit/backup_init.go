@@ -1,8 +1,7 @@
 package main
 
 import (
-	"crypto/rand"
-	"fmt"
+	"path/filepath"
 
 	"davit/backup/repo"
 
@@ -13,12 +12,20 @@ func (h *host) backupInitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "Make a repository in a new or empty folder",
-		UsageText: "davit backup init --repo DIR [--json]",
-		Description: paragraph("The repository is not encrypted: whoever can read the folder can read what is backed up, "+
-			"passwords in container definitions included. It is made for its owner alone (0700).") +
-			examples("davit backup init --repo /srv/backup") +
-			exitCodes(exitDone, exitUsage),
-		Flags:  []cli.Flag{repoFlag(), jsonFlag()},
+		UsageText: "davit backup init --repo DIR [--recipient age1…]… [--passphrase-file FILE] [--json]",
+		Description: paragraph("Without a recipient or passphrase the repository is not encrypted: whoever can read the folder can read what is "+
+			"backed up, passwords in container definitions included. It is made for its owner alone (0700).") +
+			paragraph("An encrypted repository can be read by the holders of these keys alone, not even by this host. This host gets a key to "+
+				"write with. What age-keygen made is all that is needed to restore: keep it elsewhere, and keep it well.") +
+			examples(
+				"davit backup init --repo /srv/backup",
+				"davit backup init --repo /srv/backup --recipient age1… --recipient age1…",
+			) + exitCodes(exitDone, exitUsage),
+		Flags: []cli.Flag{
+			repoFlag(), recipientFlag(),
+			&cli.StringFlag{Name: "passphrase-file", Usage: "`FILE` with a passphrase that is to decrypt the repository"},
+			jsonFlag(),
+		},
 		Action: h.backupInit,
 	}
 }
@@ -31,27 +38,50 @@ func (h *host) backupInit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	name, err := h.hostname()
-	if err != nil {
-		return fmt.Errorf("read host name: %w", err)
-	}
-	r, err := repo.Init(dir, repo.Options{Now: h.now, Rand: rand.Reader, Host: name})
+	list, err := holders(c, "passphrase-file")
 	if err != nil {
 		return err
 	}
-	id, format := r.Config().ID, r.Config().Version
+	options, err := h.repoOptions(c, readWrite)
+	if err != nil {
+		return err
+	}
+	init := repo.Init
+	if len(list) > 0 {
+		init = func(dir string, o repo.Options) (*repo.Repository, error) { return repo.InitEncrypted(dir, o, list) }
+	}
+	r, err := init(dir, options)
+	if err != nil {
+		return err
+	}
+	config := r.Config()
 	if err := r.Close(); err != nil {
 		return err
 	}
+	return h.writeInit(c, dir, config)
+}
+
+func (h *host) writeInit(c *cli.Context, dir string, config repo.Config) error {
+	recipient, key := "", ""
+	if config.Encryption != nil {
+		recipient, key = config.Encryption.Recipient, filepath.Join(hostKeys(c), config.ID+".json")
+	}
 	if c.Bool("json") {
 		return writeJSON(h.out, struct {
-			ID     string `json:"id"`
-			Format int    `json:"format"`
-			Dir    string `json:"dir"`
-		}{id, format, dir})
+			ID        string `json:"id"`
+			Format    int    `json:"format"`
+			Dir       string `json:"dir"`
+			Recipient string `json:"recipient,omitempty"`
+			HostKey   string `json:"host_key,omitempty"`
+		}{config.ID, config.Version, dir, recipient, key})
 	}
 	text := &textWriter{w: h.out}
-	text.linef("repository %s made in %s (format %d)", id[:min(8, len(id))], dir, format)
-	text.linef("it is not encrypted: whoever can read the folder can read the data")
+	text.linef("repository %s made in %s (format %d)", config.ID[:min(8, len(config.ID))], dir, config.Version)
+	if recipient == "" {
+		text.linef("it is not encrypted: whoever can read the folder can read the data")
+		return text.err
+	}
+	text.linef("it is encrypted, its own key is %s", recipient)
+	text.linef("key of this host: %s", key)
 	return text.err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 
 	"davit/backup"
 	"davit/backup/repo"
@@ -87,16 +86,16 @@ func (h *host) writeUndoneObjects(c *cli.Context, list []prune.Undone) error {
 
 // archiveEnv opens the repository that pruned objects are archived in.
 func (h *host) archiveEnv(c *cli.Context, eng *engine.Engine, dir string, how access) (*backup.Env, error) {
-	name, err := h.hostname()
+	options, err := h.repoOptions(c, how)
 	if err != nil {
-		return nil, fmt.Errorf("read host name: %w", err)
+		return nil, err
 	}
-	r, err := repo.Open(dir, repo.Options{Now: h.now, Rand: rand.Reader, Host: name, ReadOnly: bool(how)})
+	r, err := repo.Open(dir, options)
 	if err != nil {
 		return nil, err
 	}
 	return &backup.Env{
-		Repo: r, Engine: eng, Host: name, Version: thisBuild().Version, StateDir: global(c, "state-dir"),
+		Repo: r, Engine: eng, Host: options.Host, Version: thisBuild().Version, StateDir: global(c, "state-dir"),
 		CacheDir: global(c, "cache-dir"), Now: h.now, Rand: rand.Reader,
 	}, nil
 }
