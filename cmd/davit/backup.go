@@ -10,8 +10,7 @@ func (h *host) backupCommand() *cli.Command {
 		Description: paragraph("A repository is an OCI image layout in a folder: skopeo, jq, zstd and tar restore it " +
 			"without davit. An item of a snapshot is named SNAPSHOT:KIND/NAME, a path inside it follows behind //, " +
 			"as in latest:volume/pgdata//base/1; SNAPSHOT is latest, an id or the beginning of one."),
-		Subcommands: []*cli.Command{
-			h.backupInitCommand(),
+		Subcommands: append([]*cli.Command{h.backupInitCommand(), h.backupKeyCommand()}, withIdentities(
 			h.backupCreateCommand(),
 			h.backupLsCommand(),
 			h.backupShowCommand(),
@@ -25,6 +24,6 @@ func (h *host) backupCommand() *cli.Command {
 			h.backupGCCommand(),
 			h.backupUnlockCommand(),
 			h.backupRepairCommand(),
-		},
+		)...),
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"fmt"
 
 	"davit/backup"
 	"davit/backup/repo"
@@ -31,17 +30,17 @@ func (h *host) openBackup(c *cli.Context, how access) (env *backup.Env, close fu
 	if err != nil {
 		return nil, nil, err
 	}
-	name, err := h.hostname()
+	options, err := h.repoOptions(c, how)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read host name: %w", err)
+		return nil, nil, err
 	}
-	r, err := repo.Open(dir, repo.Options{Now: h.now, Rand: rand.Reader, Host: name, ReadOnly: bool(how)})
+	r, err := repo.Open(dir, options)
 	if err != nil {
 		return nil, nil, err
 	}
 	env = &backup.Env{
 		Repo:     r,
-		Host:     name,
+		Host:     options.Host,
 		Version:  thisBuild().Version,
 		StateDir: global(c, "state-dir"),
 		CacheDir: global(c, "cache-dir"),

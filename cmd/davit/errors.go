@@ -19,6 +19,7 @@ const (
 	exitPartial      = 3
 	exitNoRepository = 10
 	exitLocked       = 11
+	exitWrongKey     = 12
 	exitUnreachable  = 13
 	exitDamaged      = 14
 	exitDockerUsage  = 125
@@ -37,6 +38,8 @@ func exitMeaning(code int) string {
 		return "no repository"
 	case exitLocked:
 		return "repository locked"
+	case exitWrongKey:
+		return "wrong key, or none"
 	case exitUnreachable:
 		return "engine unreachable"
 	case exitDamaged:
@@ -146,6 +149,7 @@ func explainRepository(err error, f *failure) bool {
 	var removed *repo.RemovedError
 	var unreadable *repo.UnreadableError
 	switch {
+	case explainKey(err, f):
 	case errors.Is(err, repo.ErrNoRepository):
 		f.hint, f.code = "davit backup init --repo DIR makes one", exitNoRepository
 	case errors.Is(err, repo.ErrNotRepository):
