@@ -44,6 +44,7 @@ func (c *collector) add(ctx context.Context, u *unit) error {
 		return ctx.Err()
 	}
 	c.note(u)
+	c.trouble = append(c.trouble, c.silent(ctx, u)...)
 	if u.cached == nil {
 		u.lineBytes = len(u.lines)
 	}

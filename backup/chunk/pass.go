@@ -23,6 +23,7 @@ type pass struct {
 	options SaveOptions
 	begin   hostfs.Timespec
 	trusted bool // the file system's times can be relied on
+	reread  reread
 	lost    map[string]struct{}
 	spool   *Spool // nil: chunks are stored at once
 
@@ -59,6 +60,9 @@ func (s *Saver) begin(root *hostfs.Root, cache *Cache, o SaveOptions, lost map[s
 		return nil, err
 	}
 	p.trusted = trusted
+	if o.Reread > 0 {
+		p.reread = reread{shares: uint64(o.Reread), turn: cache.nextTurn()}
+	}
 	workers := s.options.Workers
 	p.chunks = make(chan chunkJob, workers)
 	// A worker that cuts a big file holds two buffers for a moment. It stores
@@ -139,26 +143,51 @@ func (p *pass) lookup(id repo.ID) (repo.Blob, bool) {
 // what it names.
 func (p *pass) resolve(u *unit) {
 	u.fingerprints(nil)
-	if p.options.ForceRead || !p.trusted {
+	if !p.trusted {
 		return
 	}
+	read := p.options.ForceRead || p.reread.takes(u)
 	if u.big && !p.resolveBig(u) {
 		return
 	}
-	rec, ok := decodeRun(p.cache.get(u.runPrint))
+	rec, ok := p.knownRun(u)
+	if read {
+		p.expect(u, rec)
+		return
+	}
 	if !ok {
 		return
 	}
-	blob, ok := p.lookup(rec.id)
-	if !ok {
-		return
-	}
-	if _, ok := p.saver.store.LookupBlob(rec.catalog); !ok {
-		return
-	}
+	blob, _ := p.lookup(rec.id)
 	u.cached, u.run, u.entries, u.trusted = rec, &chunkRef{blob: blob}, rec.entries, true
 	u.lineBytes = rec.lineBytes
+	u.nameSockets()
 	close(u.ready)
+}
+
+// knownRun returns the cache's record of the unit's run.
+func (p *pass) knownRun(u *unit) (*runRecord, bool) {
+	rec, ok := decodeRun(p.cache.get(u.runPrint))
+	if !ok {
+		return nil, false
+	}
+	if _, ok := p.lookup(rec.id); !ok {
+		return nil, false
+	}
+	_, ok = p.saver.store.LookupBlob(rec.catalog)
+	return rec, ok
+}
+
+// expect has the unit read, and keeps what the cache knew of it to compare.
+func (p *pass) expect(u *unit, rec *runRecord) {
+	if rec != nil {
+		u.expect = &expected{print: u.runPrint, run: rec.id}
+		if u.big {
+			known := u.bigFile
+			u.expect.big = &known
+		}
+	}
+	u.chunks, u.bigFile = nil, bigRecord{}
 }
 
 func (p *pass) resolveBig(u *unit) bool {

@@ -20,6 +20,9 @@ const (
 	Vanished ProblemKind = "vanished"
 	// Unreadable: the kernel gave an error. The stream does not hold it.
 	Unreadable ProblemKind = "unreadable"
+	// Silent: the content is another than in the last run, though size, times
+	// and inode are the same. The stream holds what was read.
+	Silent ProblemKind = "silent"
 	// Socket: named in the catalog only. Not a failure.
 	Socket ProblemKind = "socket"
 )

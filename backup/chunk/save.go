@@ -62,6 +62,10 @@ type SaveOptions struct {
 	Warm bool
 	// ForceRead reads every file, whatever the cache says.
 	ForceRead bool
+	// Reread reads one of so many shares of what did not change, the next one
+	// each time the cache is saved; 0 reads none. Content that changed and left
+	// no trace is a problem of kind Silent, here and with ForceRead.
+	Reread int
 }
 
 // Stats count what a pass saw and did.

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"math/bits"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -73,6 +74,7 @@ type unit struct {
 	pending atomic.Int32
 
 	cached    *runRecord // the run's record when nothing was read
+	expect    *expected  // what the cache knew of a unit that is read all the same
 	run       *chunkRef
 	lines     []byte // the run's catalog lines; nil until needed when cached
 	entries   int
@@ -87,6 +89,20 @@ type unit struct {
 }
 
 func (u *unit) last() *member { return &u.members[len(u.members)-1] }
+
+// harmless tells whether all of the unit is in the stream that can be.
+func (u *unit) harmless() bool {
+	return !slices.ContainsFunc(u.problems, func(p Problem) bool { return !p.Harmless() })
+}
+
+// nameSockets notes the unit's sockets, as reading it does.
+func (u *unit) nameSockets() {
+	for i := range u.members {
+		if m := &u.members[i]; kindOf(m.stat.Mode) == KindSocket {
+			u.problems = append(u.problems, Problem{Path: m.path, Kind: Socket})
+		}
+	}
+}
 
 // done counts one piece of the unit's work off.
 func (u *unit) done() {

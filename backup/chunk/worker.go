@@ -96,7 +96,7 @@ func (w *worker) readUnit(ctx context.Context, u *unit) error {
 			return err
 		}
 	}
-	u.trusted = len(u.problems) == 0 && w.pass.trusted && u.settled(w.pass.begin)
+	u.trusted = u.harmless() && w.pass.trusted && u.settled(w.pass.begin)
 	u.fingerprints(nil)
 	u.done()
 	return nil
