@@ -2,12 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +33,6 @@ func TestPruneBeside(t *testing.T) {
 	h.CLI(t, "create", "--name", "job", "app:1")
 	h.CLI(t, "volume", "create", "--label", "com.docker.volume.anonymous=", "saved")
 	h.CLI(t, "volume", "create", "--label", "com.docker.volume.anonymous=", "free")
-	h.CLI(t, "run", "--rm", "--volume", "saved:/data", "app:1", "sh", "-c", "head -c 100000000 /dev/urandom > /data/noise")
 
 	if code, _, said := h.davit(t, "prune", "plan", "--policy", policy); code != 0 {
 		t.Fatal(said)
@@ -41,14 +41,12 @@ func TestPruneBeside(t *testing.T) {
 		t.Error("a plan writes the ledger")
 	}
 
-	backup := h.begin(t, "backup", "create", "--repo", repo, "--volume", "saved")
+	full, drain := fullPipe(t) // the backup cannot say that it is done, and so is not
+	backup := h.begin(t, full, "backup", "create", "--repo", repo, "--volume", "saved")
 	h.await(t, "the backup says what it saves", func() bool {
 		list, err := os.ReadDir(h.dir + "/state/prune/saving")
 		return err == nil && len(list) == 1
 	})
-	if err := backup.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
 	code, out, said := h.davit(t, "prune", "apply", "--policy", policy, "--archive", repo, "--yes")
 	if code != 3 || !strings.Contains(out, "skipped volume saved: a backup saves it now") {
 		t.Errorf("beside a backup: code %d: %s%s", code, out, said)
@@ -56,9 +54,7 @@ func TestPruneBeside(t *testing.T) {
 	if left := h.CLI(t, "volume", "ls", "--quiet"); left != "saved" {
 		t.Errorf("volumes left: %q", left)
 	}
-	if err := backup.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	drain()
 	if err := backup.Wait(); err != nil {
 		t.Errorf("the backup: %v: %s", err, backup.Stderr)
 	}
@@ -79,7 +75,7 @@ func TestPruneBeside(t *testing.T) {
 	}
 	held()
 	gate := flock(t, h.dir+"/state/prune/gate")
-	backup = h.begin(t, "backup", "create", "--repo", repo, "--image", "app:2")
+	backup = h.begin(t, nil, "backup", "create", "--repo", repo, "--image", "app:2")
 	h.await(t, "the backup waits", func() bool {
 		return strings.Contains(backup.Stderr.(*locked).String(), "waiting: a prune is under way")
 	})
@@ -90,14 +86,14 @@ func TestPruneBeside(t *testing.T) {
 }
 
 // begin starts the program.
-func (h *prunedHost) begin(t *testing.T, args ...string) *exec.Cmd {
+func (h *prunedHost) begin(t *testing.T, out io.Writer, args ...string) *exec.Cmd {
 	t.Helper()
 	program, err := exec.LookPath("davit")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, append([]string{"--host", h.Host, "--state-dir", h.dir + "/state", "--cache-dir", h.dir + "/cache"}, args...)...)
-	cmd.Stderr = &locked{}
+	cmd.Stdout, cmd.Stderr = out, &locked{}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +108,23 @@ func (h *prunedHost) await(t *testing.T, what string, done func() bool) {
 			t.Fatalf("not within a minute: %s", what)
 		}
 	}
+}
+
+// fullPipe returns a pipe that takes nothing until drain is called.
+func fullPipe(t *testing.T) (full *os.File, drain func()) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	if err := w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("fill a pipe: %v", err)
+	}
+	return w, func() { go func() { _, _ = io.Copy(io.Discard, r) }() }
 }
 
 // flock locks a file as another process would, until the returned function is called.
