@@ -109,6 +109,7 @@ type Container struct {
 	StopSecs   int      `json:"stop_seconds"`        // its own stop timeout
 	InRoot     []string `json:"in_root,omitempty"`   // bind sources inside a store that moves
 	Quota      bool     `json:"quota,omitempty"`     // its writable layer has a size limit
+	Swarm      bool     `json:"swarm,omitempty"`     // a task of a swarm service
 	Published  []string `json:"published,omitempty"` // "0.0.0.0:8080->80/tcp"
 }
 
