@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,6 +98,33 @@ func TestPathRoundTrip(t *testing.T) {
 	}
 	if again.Snapshot == report.Snapshot {
 		t.Error("both runs have the same snapshot")
+	}
+}
+
+// What a disk changed by itself is named, once.
+func TestSilentChange(t *testing.T) {
+	disk := enginetest.Disk(t, 64<<20)
+	src := disk + "/src"
+	for i := range 20 {
+		write(t, fmt.Sprintf("%s/file%d", src, i), fmt.Sprintf("mark %d. %s", i, strings.Repeat("content ", 1000)))
+	}
+	env := testEnv(t, nil)
+	env.CacheDir = t.TempDir()
+	env.Now = func() time.Time { return time.Now().Add(time.Hour) } // all times of files are trusted
+	options := CreateOptions{Selection: Selection{Paths: []string{src}}}
+	create(t, env, options)
+	enginetest.Rot(t, disk, src+"/file7", []byte("mark 7."))
+	if report := create(t, env, options); !report.Complete || report.Totals.BytesRead != 0 {
+		t.Errorf("a run that trusts times: %+v", report)
+	}
+	options.Reread = 1
+	report, err := tryCreate(env, options)
+	var partial *PartialError
+	if !errors.As(err, &partial) || len(report.Problems) != 1 || report.Problems[0].Path != "file7" {
+		t.Errorf("a run that reads again: %v, %+v", err, report)
+	}
+	if report := create(t, env, options); len(report.Problems) != 0 {
+		t.Errorf("the run after it: %+v", report)
 	}
 }
 

@@ -27,6 +27,8 @@ type CreateOptions struct {
 	Job          string        // written into the snapshot
 	ExportAlone  bool          // images one by one, although layers that they share are then read once for each
 	LayerWarning int64         // name containers whose unsaved writable layer is larger; 0 is 10 MB
+	ForceRead    bool          // read every file, also what did not change
+	Reread       int           // read one of so many shares of what did not change, each run the next; 0 is none
 	RPO          time.Duration // how old the newest snapshot of this job may be, written into it; 0: nobody said
 	// Labels are those that steer davit, by the names of containers, as if they were set there; they go before the container's own.
 	Labels map[string]map[string]string
@@ -60,6 +62,9 @@ func (o CreateOptions) Check() error {
 	}
 	if o.MaxFreeze < 0 {
 		return &UsageError{Reason: "--max-freeze is negative"}
+	}
+	if o.Reread < 0 {
+		return &UsageError{Reason: "--reread is negative"}
 	}
 	return o.Selection.Check()
 }

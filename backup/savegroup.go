@@ -84,7 +84,7 @@ func (r *createRun) pass(ctx context.Context, trees []*tree, progress chunk.Prog
 	for _, t := range trees {
 		r.env.reporter().Item(t.item.Ref())
 		before := t.read
-		if err := t.save(ctx, r.newSaver(progress), warm); err != nil {
+		if err := t.save(ctx, r.newSaver(progress), t.firstOptions(warm, &r.plan.Options)); err != nil {
 			if err := r.fail(ctx, t.item, err); err != nil {
 				return nil, 0, err
 			}
@@ -207,7 +207,7 @@ func (r *createRun) settle(ctx context.Context, t *tree) error {
 		}
 		t.pending, t.unsettled = nil, err.Error()
 	}
-	if err := t.save(ctx, r.newSaver(nil), false); err != nil {
+	if err := t.save(ctx, r.newSaver(nil), t.options(false)); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -55,7 +55,7 @@ func (r *createRun) saveSingle(ctx context.Context, it *PlannedItem) (err error)
 		return r.fail(ctx, it, err)
 	}
 	defer func() { err = errors.Join(err, t.close(ctx)) }()
-	if err := t.save(ctx, r.newSaver(r.progress), false); err != nil {
+	if err := t.save(ctx, r.newSaver(r.progress), t.firstOptions(false, &r.plan.Options)); err != nil {
 		return r.fail(ctx, it, err)
 	}
 	return r.finishTree(ctx, t, r.env.Now().Sub(begin))
@@ -111,15 +111,18 @@ func (r *createRun) treeProblems(t *tree) int {
 	count := 0
 	ref := t.item.Ref()
 	sockets := 0
-	for _, p := range t.result.Problems {
+	for _, p := range t.problems() {
 		if p.Harmless() {
 			sockets++
 			continue
 		}
 		count++
 		reason := string(p.Kind) + " while it was read"
-		if p.Kind == chunk.Unreadable {
+		switch p.Kind {
+		case chunk.Unreadable:
 			reason = "unreadable"
+		case chunk.Silent:
+			reason = "silent change"
 		}
 		if p.Reason != "" {
 			reason += ": " + p.Reason

@@ -28,7 +28,8 @@ type tree struct {
 	passes     int
 	read       int64 // bytes read in all passes
 	stored     chunk.Stats
-	unsettled  string // why the result is not of one moment, though it should be
+	silent     []chunk.Problem // found by any pass: the next one does not find them again
+	unsettled  string          // why the result is not of one moment, though it should be
 	mu         sync.Mutex
 	notEntered map[string]string // mounts below the root that are left out, with the reason
 }
@@ -82,6 +83,16 @@ func (t *tree) options(warm bool) chunk.SaveOptions {
 	return chunk.SaveOptions{Skip: t.skips, EnterMount: t.enters, Warm: warm}
 }
 
+// firstOptions is options with what the run wants read although it seems not to have changed. Once is enough,
+// and not while containers are held.
+func (t *tree) firstOptions(warm bool, o *CreateOptions) chunk.SaveOptions {
+	first := t.options(warm)
+	if t.passes == 0 {
+		first.ForceRead, first.Reread = o.ForceRead, o.Reread
+	}
+	return first
+}
+
 func (t *tree) skips(dir, name string, _ *hostfs.Stat) bool {
 	if t.item.file != "" && dir == "" && name != t.item.file {
 		return true
@@ -107,8 +118,8 @@ func (t *tree) enters(path string, _ *hostfs.Stat) bool {
 }
 
 // save makes one pass and keeps its result.
-func (t *tree) save(ctx context.Context, saver *chunk.Saver, warm bool) error {
-	result, err := saver.Save(ctx, t.root, t.cache, t.options(warm))
+func (t *tree) save(ctx context.Context, saver *chunk.Saver, o chunk.SaveOptions) error {
+	result, err := saver.Save(ctx, t.root, t.cache, o)
 	if err != nil {
 		return err
 	}
@@ -119,8 +130,20 @@ func (t *tree) save(ctx context.Context, saver *chunk.Saver, warm bool) error {
 // keep takes a pass's result in place of the one before, and adds what it did to the sums.
 func (t *tree) keep(result *chunk.Result) {
 	t.result = result
+	for _, p := range result.Problems {
+		if p.Kind == chunk.Silent {
+			t.silent = append(t.silent, p)
+		}
+	}
 	t.passes++
 	t.read += result.Stats.BytesRead
 	t.stored.NewBytes += result.Stats.NewBytes
 	t.stored.StoredBytes += result.Stats.StoredBytes
+}
+
+// problems are those of the pass that counts, and the silent changes of all.
+func (t *tree) problems() []chunk.Problem {
+	return slices.Concat(t.silent, slices.DeleteFunc(slices.Clone(t.result.Problems), func(p chunk.Problem) bool {
+		return p.Kind == chunk.Silent
+	}))
 }

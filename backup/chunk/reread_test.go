@@ -10,14 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/backup/chunk"
 	"davit/engine/enginetest"
 )
 
 // rot is a file system whose disk can forget.
-type rot struct{ root, image string }
+type rot struct{ root, disk string }
 
 func newRot(t *testing.T) rot {
 	t.Helper()
@@ -26,7 +24,7 @@ func newRot(t *testing.T) rot {
 	if err := os.Mkdir(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return rot{root: root, image: filepath.Join(filepath.Dir(mount), "image")}
+	return rot{root: root, disk: mount}
 }
 
 // write makes a file that begins with a mark found nowhere else.
@@ -40,37 +38,9 @@ func (r rot) write(t *testing.T, name string, size int) {
 
 func mark(name string) []byte { return fmt.Appendf(nil, "<<%s begins here>>", name) }
 
-// flip changes a byte of the file on the disk below the file system, and has the
-// kernel forget what it read of it.
 func (r rot) flip(t *testing.T, name string) {
 	t.Helper()
-	file, err := os.Open(filepath.Join(r.root, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if err := unix.Syncfs(int(file.Fd())); err != nil {
-		t.Fatal(err)
-	}
-	disk, err := os.ReadFile(r.image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := bytes.Index(disk, mark(name))
-	if at < 0 {
-		t.Fatalf("%s is not on the disk", name)
-	}
-	image, err := os.OpenFile(r.image, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer image.Close()
-	if _, err := image.WriteAt([]byte{'#'}, int64(at)); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
-		t.Fatal(err)
-	}
+	enginetest.Rot(t, r.disk, filepath.Join(r.root, name), mark(name))
 }
 
 // saveLater saves as if an hour had gone by, so that all times are trusted.

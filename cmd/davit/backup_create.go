@@ -49,6 +49,9 @@ func createFlags() []cli.Flag {
 			Usage: "let a group of containers go after this `TIME`, its items are then marked as not consistent"},
 		&cli.BoolFlag{Name: "allow-rm-loss", Usage: "with --consistency stop: stop --rm containers, which deletes their anonymous volumes"},
 		&cli.StringFlag{Name: "job", EnvVars: []string{"DAVIT_JOB"}, Usage: "`NAME` to file the snapshot under"},
+		&cli.BoolFlag{Name: "force-read", Usage: "read every file, also what did not change"},
+		&cli.IntFlag{Name: "reread", EnvVars: []string{"DAVIT_REREAD"},
+			Usage: "read one of `N` shares of what did not change, each run the next: finds what a disk changed by itself"},
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be saved, frozen and left out"},
 		progressFlag(),
 		jsonFlag(),
@@ -74,6 +77,8 @@ func createOptions(c *cli.Context) (backup.CreateOptions, error) {
 		MaxFreeze:   c.Duration("max-freeze"),
 		AllowRMLoss: c.Bool("allow-rm-loss"),
 		Job:         c.String("job"),
+		ForceRead:   c.Bool("force-read"),
+		Reread:      c.Int("reread"),
 	}
 	if o.MaxFreeze < time.Millisecond {
 		return o, misuse(c, "--max-freeze must be at least 1ms", "10s is the default; --consistency live freezes nothing")
