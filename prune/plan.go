@@ -45,6 +45,14 @@ type Goal struct {
 // reached tells whether there is enough room.
 func (g *Goal) reached(s *Space) bool { return s.Free >= g.Free && s.FreeInodes >= g.Inodes }
 
+// Missing is how many bytes more must be free; 0 when there are enough.
+func (g *Goal) Missing(s *Space) int64 {
+	if g == nil || s == nil || s.Free >= g.Free {
+		return 0
+	}
+	return int64(g.Free - s.Free)
+}
+
 // Options are the flags that change a decision.
 type Options struct {
 	Target  *Amount `json:"target,omitempty"`  // instead of the policy's
@@ -56,8 +64,5 @@ type Options struct {
 
 // Short is how many bytes the plan leaves the target unreached by; 0 when it reaches it, or there is none.
 func (p *Plan) Short() int64 {
-	if p.Goal == nil || p.Space == nil {
-		return 0
-	}
-	return max(0, int64(p.Goal.Free)-int64(p.Space.Free)-p.Bytes)
+	return max(0, p.Goal.Missing(p.Space)-p.Bytes)
 }

@@ -75,7 +75,7 @@ func (h *host) pruneApply(c *cli.Context) error {
 	if err := h.confirm(c, question); err != nil {
 		return err
 	}
-	return h.applyPlan(c, eng, plan)
+	return h.applyPlan(c, eng, plan, len(args) == 0 && c.Bool("yes"))
 }
 
 // nothingToPrune ends a run before it begins.
@@ -135,10 +135,32 @@ func (h *host) planFrom(c *cli.Context, args []string) (*prune.Plan, error) {
 	return nil, err
 }
 
-func (h *host) applyPlan(c *cli.Context, eng *engine.Engine, plan *prune.Plan) error {
+// applyPlan carries a plan out. One that was made here, and leaves its target unreached because less came free than was
+// to be expected, is followed by another, as long as something goes: with --yes nobody need be asked.
+func (h *host) applyPlan(c *cli.Context, eng *engine.Engine, plan *prune.Plan, again bool) error {
+	for {
+		record, err := h.applyOnce(c, eng, plan)
+		var partial *prune.PartialError
+		if !again || !errors.As(err, &partial) || !partial.Short || record.Count(prune.Removed) == 0 {
+			return err
+		}
+		next, planErr := h.makePlan(c, eng)
+		if planErr != nil {
+			return errors.Join(err, planErr)
+		}
+		if len(next.Removed) == 0 {
+			return err
+		}
+		text := &textWriter{w: h.err}
+		text.linef("less came free than was expected: %s more to the target, %s more", size(next.Goal.Missing(next.Space)), count(int64(len(next.Removed)), "object"))
+		plan = next
+	}
+}
+
+func (h *host) applyOnce(c *cli.Context, eng *engine.Engine, plan *prune.Plan) (*prune.Record, error) {
 	env, closeArchive, err := h.pruneEnv(c, eng, plan.Options.Archive)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer closeArchive()
 	p := h.startProgress(c, "prune")
@@ -147,12 +169,12 @@ func (h *host) applyPlan(c *cli.Context, eng *engine.Engine, plan *prune.Plan) e
 	record, err := prune.Apply(c.Context, env, plan)
 	p.close()
 	if record == nil {
-		return err
+		return nil, err
 	}
 	if c.Bool("json") {
-		return errors.Join(err, writeJSON(h.out, withoutSecrets(*record)))
+		return record, errors.Join(err, writeJSON(h.out, withoutSecrets(*record)))
 	}
-	return errors.Join(err, writePruneRecord(h.out, record))
+	return record, errors.Join(err, writePruneRecord(h.out, record))
 }
 
 // pruneEnv is what package prune needs of this process; with an archive when one is named.
