@@ -31,6 +31,11 @@ func (r *work) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ran, err := running(all) // for a reboot before they are stopped: their policies will not start them then
+	if err != nil {
+		return err
+	}
+	r.remember(ran)
 	return r.holdThese(ctx, all)
 }
 

@@ -42,6 +42,11 @@ func (r *work) undo(ctx context.Context, why string) error {
 		if err := r.oldRoot(ctx); err != nil {
 			return err
 		}
+		// Not once more, should this undoing be repeated: with their policies back, the engine would start containers.
+		s.Configured, s.Renamed, s.Masked = nil, false, nil
+		if err := r.journal.save(); err != nil {
+			return err
+		}
 	}
 	if err := r.connect(ctx); err != nil {
 		return err

@@ -42,7 +42,7 @@ func findServices(ctx context.Context, m Manager, p *Plan, now func() time.Time)
 	}
 	s := &services{manager: m}
 	for _, u := range units {
-		one, err := service.Find(ctx, m, service.Usual{}, now, u)
+		one, err := service.Find(ctx, m, service.Usual{ConfigFile: p.Survey.Engine.ConfigFile}, now, u)
 		if err != nil {
 			return nil, err
 		}

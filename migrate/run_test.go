@@ -1,0 +1,239 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"davit/engine/enginetest"
+	"davit/migrate"
+	"davit/migrate/preflight"
+)
+
+// quiet is a Reporter for nobody.
+type quiet struct{}
+
+func (quiet) Start(int64, int64) {}
+func (quiet) Item(string)        {}
+func (quiet) Add(int64)          {}
+func (quiet) Say(string)         {}
+func (quiet) Down(time.Time)     {}
+
+func (h *fakeHost) plan() *migrate.Plan {
+	return &migrate.Plan{ID: "test", Options: migrate.Options{Verify: migrate.VerifyFull}, Survey: &preflight.Survey{
+		Engine: preflight.Engine{ID: "id", Version: "20.10.24", Driver: "overlay2", DataRoot: h.old(), Unit: "docker.service", ConfigFile: h.config()},
+		Stores: []preflight.Store{{Name: preflight.StoreDataRoot, From: h.old(), To: h.new(),
+			Configure: preflight.ConfiguredBy{Kind: preflight.ByDefault, File: h.config()}}},
+	}}
+}
+
+func (h *fakeHost) state() string { return filepath.Join(h.dir, "state") }
+
+func (h *fakeHost) worker() *migrate.Worker {
+	return &migrate.Worker{StateDir: h.state(), Exe: "/usr/bin/davit", Manager: h, Connect: h.connect, Now: time.Now, Report: quiet{}}
+}
+
+func (h *fakeHost) begin(t *testing.T, p *migrate.Plan) {
+	t.Helper()
+	must(t, migrate.Create(h.state(), p, time.Now))
+}
+
+func (h *fakeHost) loaded(t *testing.T) *migrate.State {
+	t.Helper()
+	s, err := migrate.Load(h.state())
+	must(t, err)
+	return s
+}
+
+// untouched makes sure that nothing of a migration is left on the host.
+func (h *fakeHost) untouched(t *testing.T) {
+	t.Helper()
+	if h.root != h.old() {
+		t.Errorf("the engine is on %q", h.root)
+	}
+	data, err := os.ReadFile(h.config())
+	must(t, err)
+	if string(data) != "{\n    \"debug\": true\n}\n" {
+		t.Errorf("daemon.json is %s", data)
+	}
+	if len(h.dropIns) > 0 || len(h.units) > 0 {
+		t.Errorf("left: %v %v", h.dropIns, h.units)
+	}
+}
+
+// A run takes the engine to the new root with everything as it was, and leaves the old root as it is.
+func TestRun(t *testing.T) {
+	enginetest.NeedRoot(t)
+	h := newFakeHost(t)
+	before := h.picture()
+	h.begin(t, h.plan())
+	must(t, h.worker().Work(t.Context()))
+	if h.root != h.new() {
+		t.Errorf("the engine is on %s", h.root)
+	}
+	if after := h.picture(); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+	s := h.loaded(t)
+	if s.Outcome != migrate.Done || s.Report.Started != 5 || s.Report.Containers != 6 || s.Report.Downtime <= 0 {
+		t.Errorf("%+v", s.Report)
+	}
+	if len(h.units) > 0 || !strings.Contains(h.dropIns["docker.service/50-davit-mounts.conf"], "RequiresMountsFor="+h.new()) {
+		t.Errorf("units %v, drop-ins %v", h.units, h.dropIns)
+	}
+	data, err := os.ReadFile(h.config())
+	must(t, err)
+	want := "{\n    \"debug\": true,\n    \"storage-driver\": \"overlay2\",\n    \"data-root\": \"" + h.new() + "\"\n}\n"
+	if string(data) != want {
+		t.Errorf("daemon.json is %s", data)
+	}
+}
+
+// Whatever call fails before the point of no return, the host is as before, and says why; after it, the move goes on.
+func TestRunWithAnyCallFailing(t *testing.T) {
+	enginetest.NeedRoot(t)
+	for n := 1; ; n++ {
+		h := newFakeHost(t)
+		before := h.picture()
+		h.begin(t, h.plan())
+		h.failAt = n
+		err := h.worker().Work(t.Context())
+		if h.calls < n {
+			if n < 40 {
+				t.Fatalf("only %d calls: this test proves nothing", h.calls)
+			}
+			return
+		}
+		if n == 1 { // the unit was not found, and nothing begun
+			if err == nil {
+				t.Error("no error")
+			}
+			continue
+		}
+		s := h.loaded(t)
+		if s.Outcome == "" { // what failed was the last bit of tidying
+			must(t, h.worker().Recover(t.Context()))
+			s = h.loaded(t)
+		}
+		if after := h.picture(); after != before && !stoppedForGood(s) {
+			t.Fatalf("call %d, step %s, %v, %q: before\n%s\nafter\n%s", n, s.Step, err, s.Report.Problems, before, after)
+		}
+		switch {
+		case s.Outcome == migrate.RolledBack || s.Outcome == migrate.Interrupted:
+			if s.Reason == "" {
+				t.Errorf("call %d: no reason", n)
+			}
+			h.untouched(t)
+		case s.Outcome != migrate.Done || !s.ContainersStarted || h.root != h.new():
+			t.Errorf("call %d: %v, outcome %s, the engine is on %s", n, err, s.Outcome, h.root)
+		}
+	}
+}
+
+// stoppedForGood tells that a container could not be started or get its policy back, and that the report says so.
+func stoppedForGood(s *migrate.State) bool {
+	return s.Outcome == migrate.Done && len(s.Report.Problems) > 0
+}
+
+// death is what a worker is killed by.
+type death struct{}
+
+// killAt makes a clock that kills whoever looks at it for the n-th time. The journal is dated, so that includes each
+// moment before one of its records.
+func killAt(n int) (clock func() time.Time, looked *int) {
+	looked = new(int)
+	return func() time.Time {
+		*looked++
+		if *looked == n {
+			panic(death{})
+		}
+		return time.Now()
+	}, looked
+}
+
+// killed does something that may be killed, and tells whether it was.
+func killed(t *testing.T, do func() error) (died bool) {
+	t.Helper()
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(death); !ok {
+				panic(r)
+			}
+			died = true
+		}
+	}()
+	var undone *migrate.UndoneError
+	if err := do(); err != nil && !errors.As(err, &undone) {
+		t.Error(err)
+	}
+	return false
+}
+
+// asAfterReboot tells whether a host is as before, or as a reboot leaves one of which nothing is stopped or held. A
+// container that was stopped by hand comes back at a reboot, whatever davit does, if its policy says so.
+func asAfterReboot(t *testing.T, after, before string) bool {
+	t.Helper()
+	plain := newFakeHost(t)
+	plain.reboot()
+	back := func(s string) string { return strings.Replace(s, `off "running"`, `off ""`, 1) }
+	return back(after) == before || back(after) == back(plain.picture())
+}
+
+// A worker killed at any moment leaves a host that recover, itself killed at some moment, or a reboot in between, bring
+// back to the old root or forward to the new one, with everything as it was.
+func TestKilledAtEveryRecord(t *testing.T) {
+	enginetest.NeedRoot(t)
+	seen := map[migrate.Outcome]int{}
+	for n := 1; ; n++ {
+		over := false
+		for _, reboot := range []bool{false, true} {
+			for _, again := range []int{0, 1 + n%4, 5 + n%7} {
+				h := newFakeHost(t)
+				before := h.picture()
+				h.begin(t, h.plan())
+				w := h.worker()
+				w.Now, _ = killAt(n)
+				if !killed(t, func() error { return w.Work(context.Background()) }) {
+					over = true
+					break
+				}
+				if reboot {
+					h.reboot()
+				}
+				if again > 0 {
+					w := h.worker()
+					w.Now, _ = killAt(again)
+					killed(t, func() error { return w.Recover(context.Background()) })
+				}
+				must(t, h.worker().Recover(t.Context()))
+				s := h.loaded(t)
+				seen[s.Outcome]++
+				if s.Outcome == "" {
+					t.Fatalf("death %d: no outcome", n)
+				}
+				if s.Outcome != migrate.Done {
+					h.untouched(t)
+				} else if h.root != h.new() {
+					t.Errorf("death %d: done, and the engine is on %s", n, h.root)
+				}
+				after := h.picture()
+				if reboot && asAfterReboot(t, after, before) {
+					after = before
+				}
+				if after != before {
+					t.Fatalf("death %d, reboot %t, again %d, step %s: before\n%s\nafter\n%s", n, reboot, again, s.Step, before, after)
+				}
+			}
+		}
+		if over {
+			break
+		}
+	}
+	if seen[migrate.Done] == 0 || seen[migrate.RolledBack] == 0 || seen[migrate.Interrupted] == 0 {
+		t.Errorf("this test proves nothing: %v", seen)
+	}
+}
