@@ -82,17 +82,28 @@ demo: ## build davit and do its main job on a private Docker engine (root)
 freshmachine: ## run .ci/run on a new Debian 12 root that has only go, git, make and apt (root)
 	scripts/freshmachine.sh
 
-.PHONY: install
-install: build ## install to DESTDIR and PREFIX (/usr/local)
-	install -D -m 0755 davit '$(DESTDIR)$(PREFIX)/bin/davit'
+.PHONY: dist-files
+dist-files: man ## write manual pages, completions and the configuration to begin with to dist
+	@mkdir -p dist/completion
+	@for shell in bash zsh fish; do ./davit completion $$shell > dist/completion/$$shell; done
+	@./davit config example > dist/config.yaml
 
 .PHONY: man
 man: build ## write the manual pages to dist/man
-	./davit __man dist/man
+	@rm -rf dist/man
+	@./davit __man dist/man
+
+.PHONY: install
+install: dist-files ## install to DESTDIR and PREFIX (/usr/local), with manual pages, completions, units
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' scripts/install.sh install
 
 .PHONY: uninstall
-uninstall: ## remove what install put there
-	rm -f '$(DESTDIR)$(PREFIX)/bin/davit'
+uninstall: ## remove what install put there; data and settings stay
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' scripts/install.sh uninstall
+
+.PHONY: release
+release: ## archives, .deb, .rpm, checksums and SBOMs for amd64, arm64, armv7 in dist/release
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' scripts/release.sh
 
 .PHONY: clean
 clean: ## remove what was built

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,10 +23,7 @@ func (h *host) manPages(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	app, made := h.app(), h.now()
-	if t, err := time.Parse(time.RFC3339, thisBuild().Time); err == nil {
-		made = t
-	}
+	app, made := h.app(), h.made()
 	pages := append([]manpage.Page{rootPage(app)}, docker...)
 	for _, c := range app.Commands {
 		pages = append(pages, ownPages([]string{"davit"}, c, docker)...)
@@ -44,6 +42,17 @@ func (h *host) manPages(ctx context.Context, dir string) error {
 	}
 	_, err = io.WriteString(h.err, fmt.Sprintf("%d manual pages in %s\n", len(pages), dir))
 	return err
+}
+
+// made is the date that the manual bears: the one that a reproducible build asks for, else that of the program, else today's.
+func (h *host) made() time.Time {
+	if n, err := strconv.ParseInt(h.getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		return time.Unix(n, 0)
+	}
+	if t, err := time.Parse(time.RFC3339, thisBuild().Time); err == nil {
+		return t
+	}
+	return h.now()
 }
 
 func rootPage(app *cli.App) manpage.Page {
