@@ -23,7 +23,7 @@ SOAK_TIMEOUT        ?= 4h
 FUZZTIME            ?= 30s
 PKGS                ?= ./...
 
-SHELL_FILES = .ci/run $(shell find scripts -type f \( -name '*.sh' -o -perm -u+x ! -name '*.*' \) | sort)
+SHELL_FILES = .ci/run cmd/davit/dockercmd/completion.bash $(shell find scripts -type f \( -name '*.sh' -o -perm -u+x ! -name '*.*' \) | sort)
 
 .PHONY: help
 help: ## show this list

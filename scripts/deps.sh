@@ -21,7 +21,7 @@ packages() { # GROUP
 	case $1 in
 	build) ;;
 	test) echo "$engine acl attr jq zstd rsync skopeo xfsprogs libcap2-bin procps xz-utils bzip2 openssh-client" ;;
-	integration) echo "$engine mmdebstrap systemd-container xfsprogs btrfs-progs rsync chromium ncdu" ;;
+	integration) echo "$engine mmdebstrap systemd-container xfsprogs btrfs-progs rsync chromium ncdu zsh fish man-db" ;;
 	demo) echo "$engine" ;;
 	bench) echo "$engine borgbackup zstd rsync xfsprogs time" ;;
 	lint) echo shellcheck ;;

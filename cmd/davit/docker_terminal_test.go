@@ -65,13 +65,19 @@ func (h *dockerHost) terminal(text string) *terminal {
 	h.t.Helper()
 	cmd := exec.Command("bash", "-c", "exec "+text)
 	cmd.Dir, cmd.Env = h.dir, append(h.environ(), "TERM=xterm")
+	return startTerminal(h.t, text, cmd)
+}
+
+// startTerminal starts a program on a terminal of its own.
+func startTerminal(t *testing.T, text string, cmd *exec.Cmd) *terminal {
+	t.Helper()
 	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 30, Cols: 100})
 	if err != nil {
-		h.t.Fatalf("%s: %v", text, err)
+		t.Fatalf("%s: %v", text, err)
 	}
-	term := &terminal{t: h.t, text: text, pty: f, cmd: cmd, done: make(chan struct{})}
+	term := &terminal{t: t, text: text, pty: f, cmd: cmd, done: make(chan struct{})}
 	go term.read()
-	h.t.Cleanup(func() {
+	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it has ended by now, unless the test failed
 		_ = f.Close()
 	})
@@ -96,6 +102,23 @@ func (x *terminal) screen() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.seen.String()
+}
+
+// shows reports whether the terminal shows a text within a time.
+func (x *terminal) shows(text string, within time.Duration) bool {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if strings.Contains(x.screen(), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// forget forgets what was shown so far.
+func (x *terminal) forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.seen.Reset()
 }
 
 // expect waits until the terminal has shown a text.
@@ -132,9 +155,9 @@ func (x *terminal) code() int {
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
+			t.Fatalf("not within a minute: %s", what)
 		}
 	}
 }

@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +12,6 @@ import (
 	"time"
 
 	"davit/cmd/davit/dockercmd"
-	"davit/engine/enginetest"
 )
 
 // A line goes to docker's commands exactly when its first word behind the global flags is docker's.
@@ -168,79 +164,6 @@ func flagsOf(t *testing.T, program, path string) []string {
 		flags = append(flags, m[2]+" -"+m[1]+m[3])
 	}
 	return flags
-}
-
-// The completion of a shell names the engine's objects, and gives up on an engine that does not answer in time.
-func TestDockerCompletion(t *testing.T) {
-	program := davitProgram(t)
-	answers := map[string]any{
-		"/containers/json": []any{map[string]any{"Id": "1", "Names": []string{"/web"}, "State": "exited"}},
-		"/images/json":     []any{map[string]any{"Id": "sha256:1", "RepoTags": []string{"app:1"}}},
-		"/volumes":         map[string]any{"Volumes": []any{map[string]any{"Name": "data"}}},
-		"/networks":        []any{map[string]any{"Name": "front"}},
-	}
-	slow := make(chan struct{})
-	t.Cleanup(func() { close(slow) })
-	engines := map[string]string{"answers": "", "hangs": ""}
-	for name := range engines {
-		engines[name] = enginetest.FakeAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if name == "hangs" {
-				<-slow
-			}
-			w.Header().Set("Api-Version", "1.51")
-			_, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1."), "/")
-			_ = json.NewEncoder(w).Encode(answers["/"+path])
-		}))
-	}
-	complete := func(engine string, words ...string) string {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, program, append([]string{"__complete"}, words...)...)
-		cmd.Env = []string{"HOME=" + t.TempDir(), "DOCKER_HOST=" + engine}
-		out, err := cmd.Output()
-		if err != nil {
-			t.Errorf("complete %q: %v", words, err)
-		}
-		return string(out)
-	}
-	for _, c := range []struct{ words, want string }{
-		{"start _", "web\n"}, {"rmi _", "app:1\n"}, {"volume rm _", "data\n"}, {"network rm _", "front\n"},
-		{"run --network _", "front\n"}, {"volume _", "inspect\t"}, {"ps --fi_", "--filter\t"},
-		{"_", "backup\t"}, {"im_", "images\t"}, {"backup _", "restore\t"}, {"backup restore --dr_", "--dry-run\t"},
-	} {
-		words := strings.Split(strings.TrimSuffix(c.words, "_"), " ")
-		if got := complete(engines["answers"], words...); !strings.Contains(got, c.want) {
-			t.Errorf("complete %q: %q has no %q", c.words, got, c.want)
-		}
-	}
-	begin := time.Now()
-	if got := complete(engines["hangs"], "start", ""); got != ":4\n" {
-		t.Errorf("with an engine that hangs: %q", got)
-	}
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("an engine that hangs holds the shell for %s", took)
-	}
-}
-
-// The scripts are accepted by the shells that are there, and bash completes a container's name with it.
-func TestCompletionScripts(t *testing.T) {
-	program := davitProgram(t)
-	for _, shell := range []string{"bash", "zsh", "fish"} {
-		script, said, code := ask(t, program, "completion", shell)
-		if code != 0 || !strings.Contains(script, "__complete") {
-			t.Errorf("completion %s: exit code %d: %s", shell, code, said)
-			continue
-		}
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			continue // the script is not looked at by that shell here
-		}
-		cmd := exec.Command(path, "-n")
-		cmd.Stdin = strings.NewReader(script)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s does not accept its script: %v: %s", shell, err, out)
-		}
-	}
 }
 
 // Every command has a manual page: ours with their examples, docker's with their flags.

@@ -3,6 +3,7 @@ package dockercmd
 import (
 	"bytes"
 	"context"
+	_ "embed" // for the script
 	"fmt"
 	"io"
 	"time"
@@ -52,6 +53,7 @@ func (p *Program) complete(ctx context.Context, line Line, word string) (string,
 		return "", err
 	}
 	var answer bytes.Buffer
+	s.completing = true
 	root := s.tree()
 	root.command.SetOut(&answer)
 	top := cli.NewTopLevelCommand(root.command, s.DockerCli, root.options, root.command.Flags())
@@ -69,6 +71,11 @@ func (p *Program) complete(ctx context.Context, line Line, word string) (string,
 	return answer.String(), err
 }
 
+// bashCompletion stands in the place of the library's script, which needs a package that servers rarely have.
+//
+//go:embed completion.bash
+var bashCompletion string
+
 // CompletionScript writes the script that makes a shell ask for completions: bash, zsh or fish.
 func (p *Program) CompletionScript(shell string) error {
 	s, err := p.session(context.Background())
@@ -78,7 +85,8 @@ func (p *Program) CompletionScript(shell string) error {
 	root := s.tree().command
 	switch shell {
 	case "bash":
-		return root.GenBashCompletionV2(p.Out, true)
+		_, err := io.WriteString(p.Out, bashCompletion)
+		return err
 	case "zsh":
 		return root.GenZshCompletion(p.Out)
 	case "fish":

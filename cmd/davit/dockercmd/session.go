@@ -21,6 +21,8 @@ type session struct {
 	screen  screen
 	guarded *streams.Out // standard output, guarded
 	api     engine.CommandAPI
+
+	completing bool // what is printed are names for a shell, one in a line
 }
 
 func newSession(p *Program, c *command.DockerCli) *session {
@@ -44,7 +46,7 @@ func (s *session) Out() *streams.Out {
 func (s *session) Client() engine.CommandAPI {
 	if s.api == nil {
 		s.api = &engineAPI{CommandAPI: s.engine()}
-		if s.guarded != nil && s.screen != passing {
+		if s.completing || s.guarded != nil && s.screen != passing {
 			s.api = &visibleAPI{CommandAPI: s.api, visible: s.program.Visible}
 		}
 	}
