@@ -4,7 +4,8 @@
 #   any      the quickest to have: an installed dockerd, else 20.10
 #   20.10    docker.io of Debian 12
 #   28.5     docker.io of Debian's forky, on this machine's libc
-#   29       dockerd built from moby's Go module (about 5 minutes, once), the rest of 28.5
+#   29       dockerd built from moby's Go module (about 5 minutes, once), the rest of 28.5;
+#            it starts containers with runc 1.2 or later only, as the test hosts have it
 #
 # The folder is to be put first on PATH: it has dockerd, docker, docker-proxy,
 # docker-init, containerd, its shim and runc. An installed engine of the wanted version is

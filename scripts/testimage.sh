@@ -55,12 +55,15 @@ more_packages() {
 	if [ "$suite" = trixie ]; then echo ,docker-cli,passwd; fi
 }
 
-# The units of the package stay: they start whatever dockerd and containerd there are.
+# The units of the package stay: they start whatever dockerd and containerd there are. runc is forky's, for which the
+# libc of this machine may be too old, but trixie's is not.
 replace_engine() { # ROOT
 	local b bin to
 	bin=$("$here/engines.sh" "$engine")
+	"$here/debs.sh" forky "$work/forky" runc
 	for b in dockerd docker docker-proxy containerd containerd-shim-runc-v2 runc; do
 		to=$(find "$1/usr" -path '*bin/*' -name "$b" -type f)
+		[ "$b" != runc ] || bin=$work/forky/usr/sbin
 		cp -L "$bin/$b" "${to:-$1/usr/bin/$b}"
 	done
 }
