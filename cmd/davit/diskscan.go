@@ -29,6 +29,7 @@ func (h *host) diskscanCommand() *cli.Command {
 				"davit diskscan --json | jq '.owners[0]'",
 				"davit diskscan --watch 10s",
 				"davit diskscan --html /mnt/other/disk.html",
+				"davit diskscan -i",
 				"davit diskscan logs --truncate web --keep 10MiB --to /mnt/other",
 			) + exitCodes(exitDone, exitUsage, exitPartial, exitInterrupted),
 		Flags:  diskscanFlags(),
@@ -46,6 +47,8 @@ func diskscanFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "save", EnvVars: []string{"DAVIT_DISKSCAN_SAVE"}, Usage: "keep the totals, so that the next scan tells what grew"},
 		&cli.StringFlag{Name: "export", Usage: "write the tree to `FILE` for ncdu -f and gdu -f; one PATH"},
 		&cli.StringFlag{Name: "html", Usage: "write a page with a treemap and the tables to `FILE`"},
+		&cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "look around, and mark what davit prune is to plan for"},
+		&cli.StringFlag{Name: "marked", Usage: "with -i: write the policy for what is marked to `FILE`"},
 		&cli.BoolFlag{Name: "offline", Usage: "do not ask the engine, only read its files"},
 		&cli.StringSliceFlag{Name: "truncate", Usage: "with logs: empty the log of container `NAME`; may be repeated"},
 		&cli.StringFlag{Name: "keep", Usage: "with logs: save the last `SIZE` of each first, in a file in --to"},
@@ -66,6 +69,8 @@ type scanFlags struct {
 	json    bool
 	save    bool
 	watch   time.Duration
+	look    bool
+	marked  string
 	export  string
 	html    string
 }
@@ -80,7 +85,7 @@ const (
 
 func (h *host) readScanFlags(c *cli.Context) (scanFlags, error) {
 	f := scanFlags{top: c.Int("top"), topSet: c.IsSet("top"), by: c.String("by"), json: c.Bool("json"),
-		save: c.Bool("save"), export: c.String("export"), html: c.String("html")}
+		look: c.Bool("interactive"), marked: c.String("marked"), save: c.Bool("save"), export: c.String("export"), html: c.String("html")}
 	if f.top < 1 || f.top > maxTop {
 		return f, misuse(c, "--top must be from 1 to 10000", "")
 	}
@@ -106,6 +111,9 @@ func (h *host) readScanFlags(c *cli.Context) (scanFlags, error) {
 	if f.watch, err = ageFlag(c, "watch"); err != nil {
 		return f, err
 	}
+	if f.look && (!h.inTTY || !h.outTTY || h.getenv("TERM") == "dumb") {
+		return f, misuse(c, "--interactive needs a terminal", "--html FILE makes a page, --export FILE is for ncdu -f")
+	}
 	return f, f.conflict(c)
 }
 
@@ -114,6 +122,10 @@ func (f *scanFlags) conflict(c *cli.Context) error {
 	switch {
 	case f.watch > 0 && (f.save || f.export != "" || f.html != ""):
 		return misuse(c, "--watch goes with none of --save, --export and --html", "")
+	case f.look && (f.watch > 0 || f.json || f.export != ""):
+		return misuse(c, "--interactive goes with none of --watch, --json and --export", "")
+	case f.marked != "" && !f.look:
+		return misuse(c, "--marked goes with --interactive", "")
 	case f.watch > 0 && f.watch < time.Second:
 		return misuse(c, "--watch must be at least 1s", "")
 	case f.export != "" && (f.save || f.html != "" || f.json):
@@ -151,15 +163,18 @@ func (h *host) diskscan(c *cli.Context) error {
 	text := &textWriter{w: h.out}
 	report := s.Start()
 	if !flags.json {
-		text.fileSystems(report.FileSystems)
+		text.fileSystems(report.FileSystems, h.columns())
 	}
 	if err := h.scan(c, s, report, flags); err != nil {
 		return err
 	}
 	outputs := errors.Join(h.remember(c, report, flags), h.writePage(report, flags))
-	if flags.json {
+	switch {
+	case flags.look && outputs == nil:
+		outputs = h.browse(c, report, flags.marked)
+	case flags.json:
 		text.err = writeJSON(h.out, report)
-	} else {
+	default:
 		text.report(report, flags, h.columns(), h.programOf())
 	}
 	return errors.Join(text.err, outputs, report.Incomplete())
@@ -238,14 +253,19 @@ func (h *host) scan(c *cli.Context, s *diskscan.Survey, report *diskscan.Report,
 	return s.Scan(c.Context, report, diskscan.ScanOptions{
 		Top: flags.top, MinSize: flags.minSize, Before: flags.before,
 		Folders: flags.by == byDir || flags.html != "" || flags.by == "" && len(report.Stores) == 0,
-		Types:   flags.by == byType, Progress: p.Add,
+		Types:   flags.by == byType, Tree: flags.look, Progress: p.Add,
 	})
 }
 
 // explainScan tells a report with gaps, which the reader has before them, from none at all.
 func explainScan(err error, f *failure) bool {
 	var incomplete *diskscan.IncompleteError
-	if !errors.As(err, &incomplete) {
+	var interrupted interruptedError // by a key, in the browser: the signal's own way is another one
+	switch {
+	case errors.As(err, &interrupted):
+		f.code = exitInterrupted
+		return true
+	case !errors.As(err, &incomplete):
 		return false
 	}
 	if f.code = exitPartial; incomplete.Nothing {

@@ -15,7 +15,7 @@ func (h *host) diskscanLogs(c *cli.Context) error {
 	if c.NArg() > 2 {
 		return misuse(c, "one argument too many: "+c.Args().Get(2), "logs of containers are named by --truncate")
 	}
-	for _, name := range []string{"top", "min-size", "older-than", "by", "watch", "save", "export", "html"} {
+	for _, name := range []string{"top", "min-size", "older-than", "by", "watch", "save", "export", "html", "interactive", "marked"} {
 		if c.IsSet(name) {
 			return misuse(c, "--"+name+" is not for logs", "a folder named logs is written ./logs")
 		}

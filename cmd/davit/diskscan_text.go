@@ -9,12 +9,13 @@ import (
 	"davit/diskscan"
 
 	"github.com/dustin/go-humanize"
+	"github.com/rivo/uniseg"
 )
 
 // fileSystems says which limits there are, and which are hit.
-func (t *textWriter) fileSystems(all []diskscan.FileSystem) {
+func (t *textWriter) fileSystems(all []diskscan.FileSystem, width int) {
 	for _, fs := range all {
-		t.linef("%s on %s (%s): %s free of %s%s", fs.Device, fs.MountPoint, fs.Type, size(fs.Free), size(fs.Size), inodesLeft(fs))
+		t.together(width, ", ", fmt.Sprintf("%s on %s (%s): %s free of %s", fs.Device, fs.MountPoint, fs.Type, size(fs.Free), size(fs.Size)), inodesLeft(fs))
 		for _, l := range fs.Hit {
 			t.linef("  FULL: %s", limitSaid(l, fs))
 		}
@@ -24,8 +25,21 @@ func (t *textWriter) fileSystems(all []diskscan.FileSystem) {
 		if fs.Quota {
 			t.linef("  quotas are on: a user or project can be full before the disk is")
 		}
-		t.linef("  holds %s%s%s", strings.Join(fs.Holds, ", "), ifThen(fs.MountPoint == "/", ", and the system"),
-			ifThen(fs.Reserved > 0, "; "+size(fs.Reserved)+" more are reserved for root"))
+		t.together(width, "; ", "  holds "+strings.Join(fs.Holds, ", ")+ifThen(fs.MountPoint == "/", ", and the system"),
+			ifThen(fs.Reserved > 0, size(fs.Reserved)+" more are reserved for root"))
+	}
+}
+
+// together prints two texts in one line if they fit, else the second below the first.
+func (t *textWriter) together(width int, between, first, second string) {
+	switch line := first + between + second; {
+	case second == "":
+		t.linef("%s", first)
+	case uniseg.StringWidth(visible(line)) <= width:
+		t.linef("%s", line)
+	default:
+		t.linef("%s", first)
+		t.linef("  %s", second)
 	}
 }
 
@@ -33,7 +47,7 @@ func inodesLeft(fs diskscan.FileSystem) string {
 	if fs.Inodes == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", %s inodes free of %s", humanize.Comma(fs.InodesFree), humanize.Comma(fs.Inodes))
+	return fmt.Sprintf("%s inodes free of %s", humanize.Comma(fs.InodesFree), humanize.Comma(fs.Inodes))
 }
 
 func limitSaid(l diskscan.Limit, fs diskscan.FileSystem) string {

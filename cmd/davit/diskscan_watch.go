@@ -18,7 +18,7 @@ func (h *host) watchDisk(c *cli.Context, first *diskscan.Survey, flags scanFlags
 		return err
 	}
 	if !flags.json {
-		text.fileSystems(before.FileSystems)
+		text.fileSystems(before.FileSystems, h.columns())
 	}
 	tick := time.NewTicker(flags.watch)
 	defer tick.Stop()
