@@ -197,3 +197,17 @@ no json
 		t.Errorf("got %+v", got)
 	}
 }
+
+// A timer that fires no more, or never did, has no such time.
+func TestTimer(t *testing.T) {
+	f := &fakeBus{props: map[string]any{"NextElapseUSecRealtime": uint64(7e6), "LastTriggerUSec": uint64(0)}}
+	next, last, err := (&Conn{bus: f}).Timer(t.Context(), "x.timer")
+	if err != nil || !next.Equal(time.Unix(7, 0)) || !last.IsZero() {
+		t.Errorf("%v, %v, %v", next, last, err)
+	}
+	f.props = map[string]any{"NextElapseUSecRealtime": ^uint64(0), "LastTriggerUSec": uint64(5e6)}
+	next, last, err = (&Conn{bus: f}).Timer(t.Context(), "x.timer")
+	if err != nil || !next.IsZero() || !last.Equal(time.Unix(5, 0)) {
+		t.Errorf("%v, %v, %v", next, last, err)
+	}
+}
