@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 
@@ -15,19 +16,32 @@ const (
 
 // run carries out one command line and returns the exit code.
 func (h *host) run(ctx context.Context, words []string) int {
-	app := h.app()
-	inv, err := read(app, words)
+	inv, wrong := read(h.app(), words)
+	logged, end, err := h.logging(inv, rand.Reader)
+	if wrong == nil {
+		wrong = err
+	}
+	if logged != h && wrong == nil {
+		inv, wrong = read(logged.app(), words) // commands of the host that logs
+	}
+	code := logged.report(ctx, logged.carryOut(ctx, inv, wrong))
+	end(code)
+	return code
+}
+
+// carryOut does what a line that was read asks for.
+func (h *host) carryOut(ctx context.Context, inv *invocation, wrong error) error {
 	switch {
-	case err != nil:
+	case wrong != nil:
+		return wrong
 	case inv.help || len(inv.path) == 0 && len(inv.flags[0]) == 0:
 		writeHelp(h.out, inv)
+		return nil
 	case len(inv.commands()) > 0 && len(inv.path) > 0:
 		writeHelp(h.err, inv)
-		err = inv.usage("needs a command", "", argumentProblem)
-	default:
-		err = app.RunContext(ctx, inv.args())
+		return inv.usage("needs a command", "", argumentProblem)
 	}
-	return h.report(ctx, err)
+	return inv.app.RunContext(ctx, inv.args())
 }
 
 // app builds the command tree. It is built anew for every run, so that no state survives one.

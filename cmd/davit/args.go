@@ -269,6 +269,9 @@ func (inv *invocation) flag(name string) (f cli.Flag, level int) {
 			return f, level
 		}
 	}
+	if name == "v" && len(inv.path) > 0 {
+		name = "verbose" // davit -v is the version, as docker's
+	}
 	if f = flagNamed(inv.app.Flags, name); f != nil || len(inv.path) == 0 {
 		return f, 0
 	}

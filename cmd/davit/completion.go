@@ -54,7 +54,7 @@ func (h *host) service(ctx context.Context, words []string) (code int, ok bool) 
 
 // complete writes what the word that is being typed may become.
 func (h *host) complete(ctx context.Context, words []string, word string) error {
-	line := dockercmd.Look(words, "state-dir", "cache-dir")
+	line := dockercmd.Look(words, "state-dir", "cache-dir", "log-format")
 	if dockercmd.Word(line.Word) {
 		return h.dockerProgram().Complete(ctx, line, word)
 	}

@@ -11,7 +11,7 @@ import (
 // docker carries out a command line that begins with one of docker's words, and reports whether it does. Such a line
 // is docker's altogether: its flags, its signals, its exit codes.
 func (h *host) docker(ctx context.Context, words []string) (code int, ok bool) {
-	line := dockercmd.Look(words, "state-dir", "cache-dir")
+	line := dockercmd.Look(words, "state-dir", "cache-dir", "log-format")
 	switch instead, foreign := dockercmd.Foreign(line.Word); {
 	case foreign && instead != "":
 		_, _ = fmt.Fprintln(h.err, dockercmd.ForeignText("davit", line.Word))

@@ -8,14 +8,14 @@ import (
 // backup restore is the host that made the snapshot), the global one stands before it, as in docker.
 func (h *host) globalFlags() []cli.Flag {
 	p := defaultPaths(h.getenv, h.euid)
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "host", Aliases: []string{"H"}, Usage: "engine to talk to: `URL` like unix:///…, tcp://…, ssh://…"},
 		&cli.StringFlag{Name: "context", Aliases: []string{"c"}, Usage: "`NAME` of the docker context to use"},
 		&cli.StringFlag{Name: "config", Usage: "`DIR` of docker's client configuration"},
 		&cli.StringFlag{Name: "state-dir", EnvVars: []string{"DAVIT_STATE_DIR"}, Value: p.state, Usage: "`DIR` for journals"},
 		&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"DAVIT_CACHE_DIR"}, Value: p.cache, Usage: "`DIR` for what may be lost"},
 		&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"},
-	}
+	}, logFlags()...)
 }
 
 func repoFlag() cli.Flag {

@@ -15,6 +15,8 @@ type host struct {
 	outTTY   bool
 	errTTY   bool
 	inTTY    bool
+	terminal io.Writer // what err was before it became a log; nil when it is none
+	silent   bool      // only what is wrong is said
 	getenv   func(string) string
 	euid     int
 	hostname func() (string, error)

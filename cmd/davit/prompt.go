@@ -28,7 +28,10 @@ func (h *host) confirm(c *cli.Context, question string) error {
 	if !h.inTTY {
 		return misuse(c, "needs a confirmation, and there is no terminal to ask on", "look at --dry-run, then add --yes")
 	}
-	_, _ = fmt.Fprintf(h.err, "%s [y/N] ", visible(question))
+	if h.silent {
+		return misuse(c, "needs a confirmation, and --quiet hides what there is to confirm", "look without --quiet, then add --yes")
+	}
+	_, _ = fmt.Fprintf(h.screen(), "%s [y/N] ", visible(question))
 	answer, err := readLine(c.Context, h.in)
 	if err != nil {
 		_, _ = fmt.Fprintln(h.err)
