@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	"filippo.io/age"
@@ -52,16 +51,7 @@ func (e *Encryption) check() error {
 	return nil
 }
 
-const (
-	idKeySize = sha256.Size
-	// ageMagic begins every age file.
-	ageMagic = "age-encryption.org/v1\n"
-	// What an age file of one X25519 recipient has beside its content: the header
-	// and nonce, and a tag for each 64 KiB.
-	ageHead  = 168 + 16
-	ageTag   = 16
-	ageChunk = 64 * kib
-)
+const idKeySize = sha256.Size
 
 // vault is what a process knows of the keys of an encrypted repository. The
 // repository key is found when it is first needed.
@@ -138,7 +128,7 @@ func (v *vault) open() error {
 		}
 		return v.use(key)
 	}
-	return &KeyError{Reason: fmt.Sprintf("wrong key: it opens none of the %d keys of repository %.8s", len(wrapped), v.repository)}
+	return &KeyError{Reason: fmt.Sprintf("wrong key: it does not open repository %.8s", v.repository)}
 }
 
 // use takes the repository key, after the lock was taken.
@@ -187,19 +177,7 @@ func (v *vault) keyed(id ID, raw bool) ID {
 }
 
 // seal encrypts data into dst[:0].
-func (v *vault) seal(dst, data []byte) ([]byte, error) {
-	buf := bytes.NewBuffer(dst[:0])
-	buf.Grow(int(sealedSize(int64(len(data)))))
-	w, err := age.Encrypt(buf, v.recipient)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(data); err != nil {
-		return nil, err
-	}
-	err = w.Close()
-	return buf.Bytes(), err
-}
+func (v *vault) seal(dst, data []byte) ([]byte, error) { return sealTo(v.recipient, dst, data) }
 
 // unseal decrypts into dst[:0].
 func (v *vault) unseal(dst, stored []byte) ([]byte, error) {
@@ -207,39 +185,11 @@ func (v *vault) unseal(dst, stored []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := age.Decrypt(bytes.NewReader(stored), key)
+	plain, err := unsealWith(key, dst, stored)
 	if err != nil {
 		return nil, &SealError{err}
 	}
-	size, ok := unsealedSize(int64(len(stored)))
-	if !ok {
-		return nil, &SealError{errors.New("is of an impossible length")}
-	}
-	if int64(cap(dst)) < size {
-		dst = make([]byte, 0, size)
-	}
-	plain := dst[:size]
-	if _, err := io.ReadFull(r, plain); err != nil {
-		return nil, &SealError{err}
-	}
-	var more [1]byte
-	if n, err := r.Read(more[:]); n > 0 || !errors.Is(err, io.EOF) {
-		return nil, &SealError{fmt.Errorf("more than %d bytes: %w", size, err)}
-	}
 	return plain, nil
-}
-
-// sealedSize is the length of what seal makes.
-func sealedSize(n int64) int64 {
-	return ageHead + n + ageTag*max(1, (n+ageChunk-1)/ageChunk)
-}
-
-// unsealedSize is the inverse of sealedSize.
-func unsealedSize(stored int64) (int64, bool) {
-	payload := stored - ageHead
-	chunks := max(1, (payload+ageChunk+ageTag-1)/(ageChunk+ageTag))
-	n := payload - ageTag*chunks
-	return n, n >= 0 && sealedSize(n) == stored
 }
 
 // Encrypted tells whether the repository is.
