@@ -23,10 +23,10 @@ import (
 // containers and their policies in the root that the engine works on. Every call can fail.
 type fakeHost struct {
 	t        *testing.T
-	dir      string // has daemon.json, old, new
+	dir      string     // has daemon.json, old, new
 	mu       sync.Mutex // of calls, running, and the files of the root
-	up       bool // docker.service
-	armed    bool // docker.socket
+	up       bool       // docker.service
+	armed    bool       // docker.socket
 	masked   bool
 	dropIns  map[string]string
 	units    map[string]string // files of our own
@@ -50,9 +50,11 @@ type fakeBox struct {
 
 var errFake = errors.New("this call fails")
 
-func newFakeHost(t *testing.T) *fakeHost {
+func newFakeHost(t *testing.T, disk string) *fakeHost {
 	t.Helper()
-	h := &fakeHost{t: t, dir: t.TempDir(), dropIns: map[string]string{}, units: map[string]string{}, running: map[string]string{}}
+	dir, err := os.MkdirTemp(disk, "host")
+	must(t, err)
+	h := &fakeHost{t: t, dir: dir, dropIns: map[string]string{}, units: map[string]string{}, running: map[string]string{}}
 	must(t, os.MkdirAll(filepath.Join(h.old(), "volumes/db/_data"), 0o755))
 	must(t, os.WriteFile(filepath.Join(h.old(), "volumes/db/_data/rows"), []byte("1\n2\n3\n"), 0o600))
 	must(t, os.WriteFile(h.config(), []byte("{\n    \"debug\": true\n}\n"), 0o640))

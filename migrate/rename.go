@@ -29,10 +29,12 @@ func (r *work) rename() error {
 // renameBack gives the roots their old names, those that have new ones.
 func (r *work) renameBack() error {
 	for _, s := range r.stores() {
-		if !renamed(s) {
-			continue
+		if renamed(s) {
+			if err := renameRoot(s.To, s.From); err != nil {
+				return err
+			}
 		}
-		if err := renameRoot(s.To, s.From); err != nil {
+		if err := relocate(s.From, backwards(s), r.state.Plan.Survey.Engine.UserNS); err != nil {
 			return err
 		}
 	}
@@ -62,4 +64,10 @@ func renameRoot(from, to string) error {
 		return fmt.Errorf("rename %s to %s: %w", from, to, err)
 	}
 	return errors.Join(hostfs.SyncDir(filepath.Dir(to)), hostfs.SyncDir(filepath.Dir(from)))
+}
+
+// backwards is a store as it moves back.
+func backwards(s preflight.Store) preflight.Store {
+	s.From, s.To = s.To, s.From
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // allowed tells whether an action fits how a migration stands.
@@ -13,6 +14,9 @@ func allowed(s *State, a Action) error {
 		return fmt.Errorf("migration %s is committed", s.Plan.ID)
 	case a == ActionRun && s.Outcome == Done:
 		return fmt.Errorf("migration %s is done", s.Plan.ID)
+	case a == ActionRun && s.Outcome == RolledBack && s.ContainersStarted && s.Plan.Options.Method != MethodRename:
+		return fmt.Errorf("%s has what containers wrote there until the rollback; move to another folder, or delete that one",
+			strings.Join(s.New(), ", "))
 	case a == ActionRun:
 		return nil
 	case s.Outcome == RolledBack || s.Outcome == Interrupted:

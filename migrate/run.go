@@ -156,6 +156,11 @@ func (r *work) configure(ctx context.Context) error {
 	if err := r.journal.save(); err != nil {
 		return err
 	}
+	for _, s := range r.stores() {
+		if err := relocate(s.To, s, r.state.Plan.Survey.Engine.UserNS); err != nil {
+			return err
+		}
+	}
 	return c.apply(ctx, r.Manager)
 }
 

@@ -44,7 +44,7 @@ func (r *work) bringBack(ctx context.Context) error {
 		return err
 	}
 	for _, s := range r.stores() {
-		s.From, s.To = s.To, s.From
+		s = backwards(s)
 		if err := waitUnused(ctx, s.From); err != nil {
 			return err
 		}
@@ -56,6 +56,9 @@ func (r *work) bringBack(ctx context.Context) error {
 			err = t.verify(ctx, r.state.Plan.Options.Verify, r.state.Plan.ID)
 		}
 		t.close()
+		if err == nil {
+			err = relocate(s.To, s, r.state.Plan.Survey.Engine.UserNS)
+		}
 		if err != nil {
 			return err
 		}
