@@ -100,16 +100,20 @@ func TestMemoryOfTree(t *testing.T) {
 	for i := range files {
 		must(t, os.Symlink("x", filepath.Join(disk, fmt.Sprintf("some-longer-file-name-%07d", i))))
 	}
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
+	before := heap()
 	result := scanFolder(t, diskscan.ScanOptions{Top: 20, Tree: true}, disk)
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	each := float64(after.HeapAlloc-before.HeapAlloc) / files
+	each := float64(heap()-before) / files
 	t.Logf("%.1f bytes for each file", each)
 	if each > 64 || each < 20 {
 		t.Errorf("%.1f bytes for each file", each)
 	}
 	runtime.KeepAlive(result)
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -19,7 +19,14 @@ import (
 // makeStore makes a data-root whose engine is gone.
 func makeStore(t *testing.T) string {
 	t.Helper()
-	root, id := t.TempDir(), strings.Repeat("ab", 32)
+	root := t.TempDir()
+	makeStoreIn(t, root)
+	return root
+}
+
+func makeStoreIn(t *testing.T, root string) {
+	t.Helper()
+	id := strings.Repeat("ab", 32)
 	for path, content := range map[string]string{
 		"containers/" + id + "/config.v2.json": `{"ID":"` + id + `","Name":"/evil\u001b[31m\n","Image":"sha256:0",` +
 			`"State":{"StartedAt":"2026-01-01T00:00:00Z"},"MountPoints":{"/d":{"Type":"volume","Name":"data"}}}`,
@@ -38,7 +45,6 @@ func makeStore(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	return root
 }
 
 func browserOf(t *testing.T, path string) *browser {
