@@ -38,12 +38,14 @@
 //	davit/locks/gc.lock             the same for those who remove blobs
 //	davit/gc/<number>/              one removal of blobs, see below
 //	davit/tombstones/<snapshot>.json  what was forgotten
-//	davit/keys                      for keys
+//	davit/keys/<id>.age             of an encrypted repository: its key, for one holder
+//	davit/keys/<id>.json            what is told of that: {version, id, name, added, host}
 //
 // Names that begin with a dot are temporary files. A temporary blob is called
 // .tmp-<session>-<n> and belongs to that session.
 //
-// The config is {version, id, chunker: {runTarget, cdcMin, cdcAvg, cdcMax}}. A
+// The config is {version, id, chunker: {runTarget, cdcMin, cdcAvg, cdcMax}} and, of an
+// encrypted repository, encryption: {recipient, authority}. A
 // reader refuses a version it does not know, and in version 1 a key it does
 // not know. The id is 32 random digits; the lengths are in bytes.
 //
@@ -98,6 +100,57 @@
 // here. Its names are unique: <snapshot>, <snapshot>/<kind>/<name>, and
 // <kind>/<name> for the newest complete snapshot that holds the item (where
 // none is complete, the newest), and an image's tags likewise.
+//
+// # Encryption
+//
+// An encrypted repository has a key: an age X25519 identity, whose recipient is in
+// the config. The key is a file as age-keygen makes it, encrypted by age for each
+// holder. What is encrypted is an age file of that one recipient. Three keys are made
+// of the identity's text by HKDF-SHA256, salt the repository's id, info "davit ids 1",
+// "davit authority 1" and, of the first, "davit chunker 1": the key of ids, the seed
+// of an ed25519 key whose public half the config has, and the seed of the table by
+// which big files are cut.
+//
+// Encrypted are chunks (the zstd frame), catalogs, and all that an image or a
+// definition consists of; and what a snapshot's items are called. The index of a
+// snapshot and of a tree, and the parts, stay readable, with nothing in them but
+// digests, ids and lengths: so a host can remove what nobody needs, and find what is
+// stored, without being able to decrypt. An id is HMAC-SHA256 by the key of ids over
+// the SHA-256 of the plain bytes; before which comes "raw" for what is stored as it
+// is and not as a frame.
+//
+// A snapshot's index has as its first child the root document, of type
+// application/vnd.davit.root.v1+json+age: {version, snapshot, items: [{name, digest,
+// annotations}], annotations}. The other children are the items in that order, without
+// annotations. index.json has only the snapshots' ids as names.
+//
+// An item that is an image or a definition is a manifest of artifactType
+// application/vnd.davit.sealed.v1. Its layers are its blobs, with davit.id and
+// davit.len; its config is the table, of type application/vnd.davit.table.v1+json+age:
+// {version, item, blobs: [{digest, raw}]}. item is the descriptor it would have in a clear
+// repository, blobs tell by which digest its documents name each layer: that of the
+// plain bytes when raw is true, else that of the layer itself.
+//
+// A ref has a signature {host, key, certificate, value}: value signs, by ed25519, the
+// JSON list ["davit ref 1", repository id, id, host, job, time, digest, size, sequence,
+// previous, gcSeen] of strings, as Go's encoding/json writes it; certificate is the
+// authority's signature of ["davit host 1", repository id, host, key]. A tombstone is
+// signed likewise: ["davit tombstone 1", repository id, id, host, time, SHA-256 of the
+// list that the ref signed].
+//
+// A host that writes has a file with the repository's id, recipient, authority and
+// chunker, the key of ids, and its own signing key with the certificate (HostKey).
+// It believes this file and not the repository: a config with another recipient is
+// refused. Chunks that others stored under an id it can only refer to; who decrypts
+// checks the id, so that what was put there to mislead is found, and nothing else is
+// restored in its place.
+//
+// Who can read the storage sees hosts, jobs and times, the number of files and bytes of
+// each snapshot, lengths, order and number of chunks, which of them repeat and
+// change, and who may decrypt. Who holds a host's key can also confirm a guess of a
+// chunk's content, and write snapshots in that host's name; he can decrypt nothing.
+// Taking away a holder's file does not take away what he could read: he may have
+// kept the repository's key, which stays the same.
 //
 // # The order of a run
 //
@@ -157,7 +210,40 @@
 //	echo "$chunks" | xargs cat | zstd -dqc |
 //		tar -x -p --numeric-owner --same-owner --acls --xattrs --xattrs-include='*' -C "$2" -f -
 //
-// An image is read in place: skopeo copy oci:REPO:NAME docker-daemon:NAME. That
+// From an encrypted repository these do, with the age command (EncryptedRestoreLines
+// has the same lines; a test runs them); $1 is a snapshot's id, $2 the name of an item, such
+// as volume/pgdata, $3 an existing folder, $4 a file with an age identity:
+//
+//	files() { tr : / | sed 's,^,blobs/,'; }
+//	key=$(mktemp) && trap 'rm -f "$key"' EXIT || exit
+//	for wrapped in davit/keys/*.age; do
+//		age -d -i "$4" "$wrapped" > "$key" 2> /dev/null && break
+//	done
+//	[ -s "$key" ] || { echo "$4 opens none of davit/keys" >&2; exit 1; }
+//	root=$(jq -er --arg name "$1" '.manifests[] |
+//		select(.annotations["org.opencontainers.image.ref.name"] == $name) | .digest' index.json) || exit
+//	until
+//		root=$(echo "$root" | files)
+//		below=$(jq -er '.manifests[0].digest' "$root" 2> /dev/null) || below=
+//		[ -z "$below" ]
+//	do
+//		root=$below
+//	done
+//	list=$(age -d -i "$key" "$root" | jq -er --arg name "$2" '.items[] | select(.name == $name) | .digest') || exit
+//	until
+//		list=$(echo "$list" | files)
+//		below=$(echo "$list" | xargs jq -r '.manifests[]?.digest') || exit
+//		[ -z "$below" ]
+//	do
+//		list=$below
+//	done
+//	chunks=$(echo "$list" | xargs jq -r '.layers[].digest') || exit
+//	chunks=$(echo "$chunks" | files)
+//	echo "$chunks" | xargs ls > /dev/null || exit
+//	echo "$chunks" | while read -r chunk; do age -d -i "$key" "$chunk" || { : > "$key"; exit 1; }; done | zstd -dqc |
+//		tar -x -p --numeric-owner --same-owner --acls --xattrs --xattrs-include='*' -C "$3" -f - && [ -s "$key" ]
+//
+// An image of a clear repository is read in place: skopeo copy oci:REPO:NAME docker-daemon:NAME. That
 // every blob is what its name says, this checks:
 //
 //	cd blobs/sha256 && ls | sed 's/.*/&  &/' | sha256sum -c --quiet

@@ -28,9 +28,11 @@ func TestDocShowsRestoreLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	indented := "\t" + strings.ReplaceAll(strings.TrimSpace(RestoreLines), "\n", "\n\t") + "\n"
-	if !strings.Contains(pkg.Doc, "\n"+indented) {
-		t.Errorf("doc.go does not show\n%s", indented)
+	for _, lines := range []string{RestoreLines, EncryptedRestoreLines} {
+		indented := "\t" + strings.ReplaceAll(strings.TrimSpace(lines), "\n", "\n\t") + "\n"
+		if !strings.Contains(pkg.Doc, "\n"+indented) {
+			t.Errorf("doc.go does not show\n%s", indented)
+		}
 	}
 }
 
