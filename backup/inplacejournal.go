@@ -25,8 +25,12 @@ const (
 	inPlaceSwapped   = "swapped"   // done; the old data is kept
 )
 
+// inPlaceVersion is the format of the journals. A newer one is not touched.
+const inPlaceVersion = 1
+
 // inPlaceRecord is the content of a journal.
 type inPlaceRecord struct {
+	Version  int              `json:"version"` // inPlaceVersion; the first ones have none
 	ID       string           `json:"id"`
 	Time     time.Time        `json:"time"`
 	Snapshot string           `json:"snapshot"`
@@ -90,6 +94,7 @@ type busyError struct{ id string }
 func (e *busyError) Error() string { return "restore " + e.id + " is still under way" }
 
 func (j *inPlaceJournal) write() error {
+	j.record.Version = inPlaceVersion
 	data, err := json.MarshalIndent(j.record, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode journal: %w", err)
@@ -205,6 +210,10 @@ func openInPlaceJournals(stateDir string) ([]*inPlaceJournal, error) {
 		data, err := os.ReadFile(j.path)
 		if err != nil {
 			return nil, fmt.Errorf("read journal: %w", err)
+		}
+		var head struct{ Version int }
+		if err := json.Unmarshal(data, &head); err == nil && head.Version > inPlaceVersion {
+			return nil, fmt.Errorf("read journal %s: version %d is newer than this davit knows (%d)", j.path, head.Version, inPlaceVersion)
 		}
 		if err := json.Unmarshal(data, &j.record); err != nil {
 			return nil, fmt.Errorf("read journal %s: %w", j.path, err)

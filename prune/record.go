@@ -19,8 +19,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// RecordFormat is the format of run records. The first ones have none.
+const RecordFormat = 1
+
 // Record is what one run did, line by line as it is in its file. A deed is written, and on the disk, before it is done.
 type Record struct {
+	Format   int       `json:"format"` // RecordFormat; a newer one is not read
 	ID       string    `json:"id"`
 	Began    time.Time `json:"began"`
 	Ended    time.Time `json:"ended,omitzero"` // zero: it runs, or was killed
@@ -82,6 +86,7 @@ func newRunID(now time.Time, rand io.Reader) (string, error) {
 }
 
 func beginJournal(state string, r *Record) (*journal, error) {
+	r.Format = RecordFormat
 	dir := runsFolder(state)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create folder of runs: %w", err)
@@ -201,7 +206,9 @@ func readRecord(path string) (*Record, error) {
 		if err := json.Unmarshal(s.Bytes(), &l); err != nil {
 			return nil, fmt.Errorf("read run record %s:%d: %w", path, n, err)
 		}
-		r.take(l)
+		if r.take(l); r.Format > RecordFormat {
+			return nil, fmt.Errorf("read run record %s: format %d is newer than this davit knows (%d)", path, r.Format, RecordFormat)
+		}
 	}
 	return r, s.Err()
 }

@@ -21,8 +21,9 @@ import (
 //
 // Methods are safe for concurrent use.
 type Cache struct {
-	path string
-	key  string
+	path  string
+	key   string
+	newer bool // the file is a newer davit's
 
 	mu    sync.Mutex
 	kept  map[repo.Digest][]byte // catalogs of an encrypted repository; nil: in their file
@@ -31,7 +32,7 @@ type Cache struct {
 }
 
 // cacheMagic begins a cache file. The number changes with the meaning of its
-// records; a file with another one is ignored.
+// records; a file with a lower one is ignored, one with a higher one is left as it is.
 const cacheMagic = "davit cache 1\n"
 
 // OpenCache reads the cache at path. The key names repository and item; a file
@@ -43,6 +44,7 @@ func OpenCache(path, key string) *Cache {
 		return c
 	}
 	if data, err := os.ReadFile(path); err == nil {
+		c.newer = isNewerCache(data)
 		c.old = parseCache(data, key)
 	}
 	return c
@@ -53,6 +55,9 @@ func OpenCache(path, key string) *Cache {
 func (c *Cache) Save(complete bool) error {
 	if c.path == "" {
 		return nil
+	}
+	if c.newer {
+		return fmt.Errorf("write cache %s: a newer davit wrote what is there", c.path)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,6 +136,14 @@ func parseCache(data []byte, key string) map[fingerprint][]byte {
 		return map[fingerprint][]byte{}
 	}
 	return records
+}
+
+// isNewerCache reports whether a file begins with a higher number than cacheMagic.
+func isNewerCache(data []byte) bool {
+	var mine, theirs int
+	_, known := fmt.Sscanf(cacheMagic, "davit cache %d\n", &mine)
+	_, is := fmt.Sscanf(string(data[:min(len(data), 32)]), "davit cache %d\n", &theirs)
+	return known == nil && is == nil && theirs > mine
 }
 
 // runRecord is what reuses a run: its chunk, and where its catalog lines are.
