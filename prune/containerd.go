@@ -202,12 +202,27 @@ func (s *contentStore) container(c engine.Container) []string {
 	return s.closure(snap.parent)
 }
 
-// cache is what the lease of a record holds.
+// cache is what the leases of a record hold.
 func (s *contentStore) cache(c engine.CacheRecord) []string {
-	if units, ok := s.leases[c.ID]; ok {
-		return slices.Clone(units)
+	var units []string
+	found := false
+	for lease, held := range s.leases {
+		if recordOf(lease) == c.ID {
+			units, found = append(units, held...), true
+		}
 	}
-	return plainCache(s.facts, c)
+	if !found {
+		return plainCache(s.facts, c)
+	}
+	slices.Sort(units)
+	return slices.Compact(units)
+}
+
+// recordOf is the record of the build cache, or the container, that a lease belongs to: a record has two more, for the
+// other forms in which it keeps its layer, and for mounts of it.
+func recordOf(lease string) string {
+	lease = strings.TrimSuffix(lease, "-variants")
+	return strings.TrimSuffix(lease, "-view")
 }
 
 func (s *contentStore) upperDir(container string) string { return s.uppers[container] }
@@ -232,7 +247,7 @@ func (s *contentStore) pinLeases(r *reading) {
 	}
 	for lease, units := range s.leases {
 		for _, u := range units {
-			if !known[lease] {
+			if !known[recordOf(lease)] {
 				s.facts.Foreign[u] = "lease " + lease
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"davit/engine"
 )
 
@@ -47,7 +49,28 @@ func (r *reading) readGraph(ctx context.Context) layers {
 	for id, made := range g.built {
 		g.countBuild(ctx, id, made)
 	}
+	for _, img := range r.images {
+		r.facts.Units["image:"+img.ID] = g.book(img.ID)
+	}
 	return g
+}
+
+// image is what an image holds: its layers, and the engine's book about it.
+func (g graph) image(id string) []string { return append(g.stack.image(id), "image:"+id) }
+
+// book is what the engine's book about an image takes: a config, and a folder of two or three small files.
+func (g graph) book(id string) int64 {
+	algorithm, hex, _ := strings.Cut(id, ":")
+	config := filepath.Join(g.images, "imagedb", "content", filepath.Base(algorithm), filepath.Base(hex))
+	about := filepath.Join(g.images, "imagedb", "metadata", filepath.Base(algorithm), filepath.Base(hex))
+	var sum int64
+	for _, path := range []string{config, about, filepath.Join(about, "parent"), filepath.Join(about, "lastUpdated")} {
+		var st unix.Stat_t
+		if unix.Lstat(path, &st) == nil { // a size that is a block off does no harm
+			sum += st.Blocks * 512
+		}
+	}
+	return sum
 }
 
 // count fills in the bytes of a layer.

@@ -238,30 +238,35 @@ func (h *realHost) checkContainer(t *testing.T) {
 // TestBuildCache proves that layers which the build cache shares with images count for whichever goes last.
 func TestBuildCache(t *testing.T) {
 	t.Parallel()
+	old := newRealHost(t, enginetest.DockerdOptions{Version: "20.10"}) // whose client builds with BuildKit by itself
+	t.Run("20.10", func(t *testing.T) { old.pinnedLayers(t, old.BinDir) })
+	for name, o := range engines() {
+		if name != "20.10" {
+			t.Run(name, func(t *testing.T) { newRealHost(t, o).pinnedLayers(t, old.BinDir) })
+		}
+	}
+}
+
+func (h *realHost) pinnedLayers(t *testing.T, client string) {
+	t.Helper()
 	const images = `
 version: 1
 min_age: 0s
 rules: [{name: images, select: {kind: image, ref: "built:*"}, action: remove}]
 `
-	h := newRealHost(t, enginetest.DockerdOptions{Version: "20.10"}) // whose client builds with BuildKit by itself
 	h.MakeImage(t, "base:1", enginetest.File{Name: "etc/noise", Content: noise(1 << 20)})
-	h.build(t, "built:1", "FROM base:1\nRUN head -c 3000000 /dev/urandom > /tmp/one\nRUN head -c 2000000 /dev/urandom > /tmp/two\n")
-	h.build(t, "built:2", "FROM base:1\nRUN head -c 1000000 /dev/urandom > /tmp/three\n")
+	h.build(t, client, "built:1", "FROM base:1\nRUN head -c 3000000 /dev/urandom > /tmp/one\nRUN head -c 2000000 /dev/urandom > /tmp/two\n")
+	h.build(t, client, "built:2", "FROM base:1\nRUN head -c 1000000 /dev/urandom > /tmp/three\n")
 
 	plan := h.plan(t, images)
-	if len(plan.Removed) != 2 || plan.Bytes > 100_000 {
-		t.Errorf("the plan removes %d images and says that this frees %d bytes, which the build cache still holds", len(plan.Removed), plan.Bytes)
-	}
 	before := h.usage(t)
 	if _, err := Apply(t.Context(), h.env, plan); err != nil {
 		t.Fatal(err)
 	}
-	if freed := before - h.usage(t); freed > 100_000 {
-		t.Errorf("freed %d, planned %d", freed, plan.Bytes)
-	}
+	h.near(t, plan, before)
 
 	plan = h.plan(t, strings.Replace(everything, "{kind: image}", "{kind: image, ref: none}", 1))
-	if len(plan.Removed) < 3 || plan.Bytes < 6_000_000 || plan.Bytes > 6_600_000 {
+	if len(plan.Removed) < 3 || plan.Bytes < 6_000_000 {
 		t.Errorf("the build cache is %d records and %d bytes", len(plan.Removed), plan.Bytes)
 	}
 	before = h.usage(t)
@@ -271,10 +276,20 @@ rules: [{name: images, select: {kind: image, ref: "built:*"}, action: remove}]
 	h.checkBytes(t, plan, before)
 }
 
-// build builds an image with BuildKit.
-func (h *realHost) build(t *testing.T, ref, dockerfile string) {
+// near is checkBytes for little that goes: books of the engine weigh in then.
+func (h *realHost) near(t *testing.T, plan *Plan, before int64) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(h.BinDir, "docker"), "build", "--network", "none", "--tag", ref, "-")
+	freed := before - h.usage(t)
+	t.Logf("%d images: freed %d, planned %d", len(plan.Removed), freed, plan.Bytes)
+	if off := freed - plan.Bytes; len(plan.Removed) != 2 || off > 100_000 || off < -100_000 {
+		t.Errorf("%d images: freed %d, planned %d", len(plan.Removed), freed, plan.Bytes)
+	}
+}
+
+// build builds an image with BuildKit.
+func (h *realHost) build(t *testing.T, client, ref, dockerfile string) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(client, "docker"), "build", "--network", "none", "--tag", ref, "-")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "DOCKER_BUILDKIT=1", "DOCKER_HOST=" + h.Host}
 	cmd.Stdin = strings.NewReader(dockerfile)
 	if out, err := cmd.CombinedOutput(); err != nil {
