@@ -17,6 +17,9 @@ import (
 // formatVersion of the journal. A newer one is not touched.
 const formatVersion = 1
 
+// JournalVersion is the version of the journal that this package writes, and the newest that it reads.
+const JournalVersion = formatVersion
+
 // ErrNone means that there is no migration.
 var ErrNone = errors.New("there is no migration")
 

@@ -31,11 +31,12 @@ type Sight struct {
 	How   string    `json:"how,omitempty"`
 }
 
-const ledgerFormat = 1
+// LedgerFormat is the format of the ledger.
+const LedgerFormat = 1
 
 // OpenLedger reads the ledger below a folder; there may be none yet.
 func OpenLedger(dir string) (*Ledger, error) {
-	l := &Ledger{Format: ledgerFormat, Engines: map[string]map[string]Sight{}, path: filepath.Join(dir, "used.json")}
+	l := &Ledger{Format: LedgerFormat, Engines: map[string]map[string]Sight{}, path: filepath.Join(dir, "used.json")}
 	data, err := os.ReadFile(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -43,8 +44,8 @@ func OpenLedger(dir string) (*Ledger, error) {
 	if err == nil {
 		err = json.Unmarshal(data, l)
 	}
-	if err == nil && l.Format != ledgerFormat {
-		err = fmt.Errorf("format %d is not known", l.Format)
+	if err == nil && l.Format != LedgerFormat {
+		err = fmt.Errorf("format %d is not known, this davit knows %d", l.Format, LedgerFormat)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read last-used ledger %s: %w", l.path, err)

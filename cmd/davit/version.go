@@ -6,6 +6,12 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"davit/backup/repo"
+	"davit/diskscan"
+	"davit/engine/guard"
+	"davit/migrate"
+	"davit/prune"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -17,17 +23,41 @@ var (
 
 // build says which davit this is.
 type build struct {
-	Version string `json:"version"`
-	Commit  string `json:"commit,omitempty"`
-	Time    string `json:"time,omitempty"`
-	Go      string `json:"go"`
-	OS      string `json:"os"`
-	Arch    string `json:"arch"`
+	Version string  `json:"version"`
+	Commit  string  `json:"commit,omitempty"`
+	Time    string  `json:"time,omitempty"`
+	Go      string  `json:"go"`
+	OS      string  `json:"os"`
+	Arch    string  `json:"arch"`
+	Formats formats `json:"formats"`
+}
+
+// formats are the versions of what davit keeps. Each is the newest that this davit reads: a newer one is refused.
+type formats struct {
+	Repository     int `json:"repository"`
+	GuardJournal   int `json:"guard_journal"`
+	MigrateJournal int `json:"migrate_journal"`
+	ScanReport     int `json:"scan_report"`
+	PrunePlan      int `json:"prune_plan"`
+	PruneRecord    int `json:"prune_record"`
+	PruneLedger    int `json:"prune_ledger"`
+}
+
+func knownFormats() formats {
+	return formats{
+		Repository:     repo.FormatVersion,
+		GuardJournal:   guard.JournalVersion,
+		MigrateJournal: migrate.JournalVersion,
+		ScanReport:     diskscan.ReportVersion,
+		PrunePlan:      prune.PlanFormat,
+		PruneRecord:    prune.RecordFormat,
+		PruneLedger:    prune.LedgerFormat,
+	}
 }
 
 // thisBuild takes what the linker was told, and what the compiler recorded where it was told nothing.
 func thisBuild() build {
-	b := build{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	b := build{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Formats: knownFormats()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}

@@ -5,6 +5,9 @@ import "time"
 // version is the journal format this package writes, and the newest it reads.
 const version = 1
 
+// JournalVersion is the version of the journals that this package writes, and the newest that it reads.
+const JournalVersion = version
+
 type op string
 
 const (
