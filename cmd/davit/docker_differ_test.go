@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +100,16 @@ type line struct {
 
 func (l line) has(tag string) bool { return slices.Contains(l.tags, tag) }
 
+// exitCode returns the exit code that a tag demands.
+func (l line) exitCode() (code int, demanded bool) {
+	for _, tag := range l.tags {
+		if code, err := strconv.Atoi(tag[1:]); err == nil {
+			return code, true
+		}
+	}
+	return 0, false
+}
+
 // readTable reads a table of lines.
 func readTable(t *testing.T, file string) []line {
 	t.Helper()
@@ -147,6 +158,9 @@ func (b *sides) table(t *testing.T, file, version string) {
 		}
 		if docker.out != davit.out && !l.has("@differ") {
 			t.Errorf("%s\ndocker prints:\n%s\ndavit prints:\n%s\ndocker says: %s\ndavit says: %s", where, docker.out, davit.out, docker.err, davit.err)
+		}
+		if want, demanded := l.exitCode(); demanded && davit.code != want {
+			t.Errorf("%s\nexit code %d, want %d: %s", where, davit.code, want, davit.err)
 		}
 		if l.has("@ok") && davit.code != 0 {
 			t.Errorf("%s\nexit code %d: %s", where, davit.code, davit.err)

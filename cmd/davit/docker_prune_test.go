@@ -200,6 +200,25 @@ func TestDockerSaveFiles(t *testing.T) {
 			_, _ = w.Write(data[:len(data)/2])
 		}
 	}))
+	stalls, over := make(chan struct{}, 2), make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	stalling := enginetest.FakeAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		if strings.HasSuffix(r.URL.Path, "/images/get") {
+			_, _ = w.Write(make([]byte, 1<<20))
+			_ = http.NewResponseController(w).Flush()
+			stalls <- struct{}{}
+			<-over
+		}
+	}))
+	for _, file := range []string{"d/f.tar", "d/new.tar.gz"} {
+		x := h.terminal("davit -H " + stalling + " save -o " + file + " base:1")
+		<-stalls
+		x.send(ctrlC)
+		if code := x.code(); code != 130 {
+			t.Errorf("save that is interrupted: exit code %d: %s", code, x.screen())
+		}
+	}
 	for _, file := range []string{"d/f.tar", "d/new.tar.zst"} {
 		if a := h.run("davit -H " + cut + " save -o " + file + " base:1"); a.code != 1 {
 			t.Errorf("save of a stream that was cut short: exit code %d: %s", a.code, a.err)

@@ -2,6 +2,7 @@ package dockercmd
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -24,6 +25,13 @@ func (s *session) pruneImagesCommand() *cobra.Command {
 		f, err := s.readFilter(o, "until", "dangling")
 		if err != nil {
 			return err
+		}
+		if f.args.Contains("dangling") {
+			if dangling, err := f.args.GetBoolOrDefault("dangling", !o.all); err != nil {
+				return err
+			} else if dangling == o.all {
+				return fmt.Errorf("invalid filter 'dangling=[%t %t]'", !o.all, dangling)
+			}
 		}
 		question := pruneImagesQuestion
 		if o.all {

@@ -30,7 +30,13 @@ func (s *session) saveCommand() *cobra.Command {
 		Args:              cli.RequiresMinArgs(1),
 		Annotations:       map[string]string{"aliases": "docker image save, docker save"},
 		ValidArgsFunction: completion.ImageNames(s, -1),
-		RunE:              func(cmd *cobra.Command, images []string) error { return s.save(cmd.Context(), images, o) },
+		RunE: func(cmd *cobra.Command, images []string) error {
+			err := s.save(cmd.Context(), images, o)
+			if err != nil && cmd.Context().Err() != nil {
+				return context.Cause(cmd.Context()) // which signal it was: half a save is no success
+			}
+			return err
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.output, "output", "o", "", "Write to a file, instead of STDOUT")
