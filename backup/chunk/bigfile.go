@@ -148,7 +148,7 @@ func fill(c *cutter, content *content, buf *[]byte) (n int, eof bool, err error)
 			return n, false, nil
 		}
 		at := len(*buf)
-		got, err := content.read((*buf)[at : at+readStep])
+		got, err := content.read((*buf)[at : at+c.step()])
 		if err != nil {
 			return 0, false, err
 		}

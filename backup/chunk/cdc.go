@@ -8,8 +8,11 @@ import (
 
 // cutter finds content-defined boundaries in the bytes of one file by FastCDC
 // with normalised chunking: a stricter mask before the average size and a
-// looser one after it. It is not safe for concurrent use.
+// looser one after it. A page file is cut at even lengths instead. It is not safe
+// for concurrent use.
 type cutter struct {
+	begun         bool
+	even          int // 0: by content
 	min, avg, max int
 	strict, loose uint64
 	gear          *[256]uint64
@@ -40,6 +43,15 @@ func newCutter(p Params, gear *[256]uint64) *cutter {
 // the last 64 bytes into them, and fewer into the low ones.
 func topBits(n int) uint64 { return ^uint64(0) << (64 - n) }
 
+// step is how many bytes to read before the next look for a boundary: what is
+// read beyond it is copied.
+func (c *cutter) step() int {
+	if c.even > 0 {
+		return c.even
+	}
+	return readStep
+}
+
 // scan is the state of the search for one boundary.
 type scan struct {
 	pos  int
@@ -47,9 +59,22 @@ type scan struct {
 }
 
 // next looks for a boundary in buf, which begins at the last boundary; bytes
-// before s.pos were seen by an earlier call. It returns the length of the chunk,
+// before s.pos were seen by an earlier call. The first call that gets bytes gets
+// enough of the file to tell what it is. It returns the length of the chunk,
 // or 0 when buf has to grow first.
 func (c *cutter) next(s *scan, buf []byte) int {
+	if !c.begun && len(buf) > 0 {
+		c.begun = true
+		if isPageFile(buf) {
+			c.even = pageSpan
+		}
+	}
+	if c.even > 0 {
+		if len(buf) < c.even {
+			return 0
+		}
+		return c.even
+	}
 	if s.pos < c.min {
 		s.pos = min(c.min, len(buf))
 	}

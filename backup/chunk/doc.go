@@ -8,9 +8,11 @@
 // frames put together are one valid .tar.zst file.
 //
 // A run is a chunk that holds small entries whole, about [Params].RunTarget bytes
-// of them. A big file (1 MiB and more) is cut by FastCDC inside its content; its
-// header is the last entry of the run before. A part is a manifest of 64 to 450
-// chunks; its config is its segment of the catalog, the list of entries.
+// of them. A big file (1 MiB and more) is cut by FastCDC inside its content, or,
+// when its first page is one of PostgreSQL or SQLite, at multiples of 128 KiB,
+// since such files are written in place and never shift; its header is the last
+// entry of the run before. A part is a manifest of 64 to 450 chunks; its config is
+// its segment of the catalog, the list of entries.
 //
 // # The stream
 //
