@@ -24,7 +24,7 @@ func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, erro
 		report: &VerifyReport{Damaged: []DamagedBlob{}, Notes: []string{}},
 		good:   map[repo.Digest]struct{}{}, seen: map[string][]itemDamage{}, byDigest: map[string]int{},
 	}
-	if err := env.Repo.NeedKey(); err != nil {
+	if err := errors.Join(env.Repo.NeedKey(), env.Repo.CheckHeads()); err != nil {
 		return nil, err
 	}
 	defer env.reporter().Done()
@@ -43,6 +43,9 @@ func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, erro
 	}
 	v.report.Blobs, v.report.BytesRead = v.counter.totals()
 	v.report.Seconds = env.Now().Sub(begin).Seconds()
+	if v.report.Err() == nil {
+		return v.report, env.Repo.RememberHeads()
+	}
 	return v.report, nil
 }
 

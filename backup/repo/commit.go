@@ -18,7 +18,7 @@ import (
 // together with the error, and the next Commit makes up for it. On any other
 // error the snapshot returned is empty and there is none.
 func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
-	if err := errors.Join(s.repo.canSign(), s.complete(&snap)); err != nil {
+	if err := s.complete(&snap); err != nil {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	w := indexWriter{store: s, maxChildren: maxChildren}
@@ -37,6 +37,9 @@ func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	// From here on the snapshot exists; being cancelled does not change that.
+	if err := s.repo.RememberHeads(); err != nil {
+		return snap, fmt.Errorf("snapshot %s is saved: %w", snap.ID, err)
+	}
 	if err := s.repo.WriteIndexJSON(context.WithoutCancel(ctx)); err != nil {
 		return snap, fmt.Errorf("snapshot %s is saved: %w", snap.ID, err)
 	}
@@ -63,6 +66,9 @@ func (s *Session) complete(snap *Snapshot) (err error) {
 		snap.Job = s.job
 	}
 	snap.Host = strings.ToValidUTF8(snap.Host, "\uFFFD")
+	if err := s.repo.canSave(snap.Host); err != nil {
+		return err
+	}
 	snap.Job = strings.ToValidUTF8(snap.Job, "\uFFFD")
 	return s.checkItems(snap.Items)
 }

@@ -122,6 +122,13 @@ func (r *Repository) putRef(f *ref) error {
 		refs = append(refs, t.Ref)
 	}
 	f.Sequence, f.Previous = 1, ""
+	seen, err := r.seenHeads()
+	if err != nil {
+		return err
+	}
+	if head, ok := seen[f.Host]; ok { // a number is not used again, though somebody took its snapshot away
+		f.Sequence, f.Previous = head.Sequence+1, head.ID
+	}
 	for _, other := range refs {
 		if other.ID == f.ID {
 			return fmt.Errorf("snapshot %s exists", f.ID)

@@ -52,8 +52,26 @@ func (r *Repository) canSign() error {
 	return ErrNotEnrolled
 }
 
-// CanSave is nil when this process may make snapshots, else ErrNotEnrolled.
-func (r *Repository) CanSave() error { return r.canSign() }
+// CanSave is nil when this process may make snapshots, else ErrNotEnrolled or a
+// *WrongHostError.
+func (r *Repository) CanSave() error { return r.canSave(r.opt.Host) }
+
+func (r *Repository) canSave(host string) error {
+	if err := r.canSign(); err != nil || r.vault == nil {
+		return err
+	}
+	if key := r.vault.host.Host; key != host {
+		return &WrongHostError{Key: key, Host: host}
+	}
+	return nil
+}
+
+// WrongHostError tells that this machine's key is that of a host with another name.
+type WrongHostError struct{ Key, Host string }
+
+func (e *WrongHostError) Error() string {
+	return fmt.Sprintf("the key of this host is for host %q, and this is %q", e.Key, e.Host)
+}
 
 // sign signs with the key of this host. In a clear repository nothing is signed.
 func (r *Repository) sign(statement func(repository string) ([]byte, error)) (*signature, error) {

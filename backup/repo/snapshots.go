@@ -131,6 +131,12 @@ func (r *Repository) findLatest(ctx context.Context, q Query) (Snapshot, error) 
 	if err != nil {
 		return Snapshot{}, err
 	}
+	if err := r.CheckHeads(); err != nil {
+		return Snapshot{}, err
+	}
+	if refs, err = r.withoutForgotten(refs); err != nil {
+		return Snapshot{}, err
+	}
 	refs = slices.DeleteFunc(refs, func(f ref) bool { return !q.matchesRef(f) })
 	snaps, problems := r.readSnapshots(ctx, refs)
 	if err := context.Cause(ctx); err != nil {
@@ -149,6 +155,18 @@ func (r *Repository) findLatest(ctx context.Context, q Query) (Snapshot, error) 
 		return Snapshot{}, fmt.Errorf("%w: no complete snapshot%s", ErrNoSnapshot, q)
 	}
 	return snaps[found], nil
+}
+
+// withoutForgotten leaves out, in an encrypted repository, what a host signed to be
+// forgotten: somebody may have put an old ref back.
+func (r *Repository) withoutForgotten(refs []ref) ([]ref, error) {
+	if r.vault == nil {
+		return refs, nil
+	}
+	stones, _, err := r.tombstones()
+	return slices.DeleteFunc(refs, func(f ref) bool {
+		return slices.ContainsFunc(stones, func(t tombstone) bool { return t.ID == f.ID })
+	}), err
 }
 
 func (q Query) matchesRef(f ref) bool {
