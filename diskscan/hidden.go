@@ -1,3 +1,5 @@
+//go:build linux
+
 package diskscan
 
 import (
@@ -8,12 +10,6 @@ import (
 
 	"davit/engine/hostfs"
 )
-
-// Hidden is what lies below a mount point: it takes space, and no path leads to it.
-type Hidden struct {
-	MountPoint string `json:"mount_point"`
-	Usage
-}
 
 // hiddenBelowMounts looks below the mount points in the targets, through a private copy of the mount that has nothing
 // mounted on it. Only root can do that; for everybody else there is nothing to tell.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package diskscan
 
 import (
@@ -7,36 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"davit/engine/hostfs"
-)
-
-// FileSystem is one file system with its limits.
-type FileSystem struct {
-	MountPoint string   `json:"mount_point"`
-	Device     string   `json:"device"`
-	Type       string   `json:"type"`
-	Size       int64    `json:"size"`
-	Used       int64    `json:"used"`
-	Free       int64    `json:"free"`     // what anybody may still take
-	Reserved   int64    `json:"reserved"` // free, and kept for root
-	Inodes     int64    `json:"inodes"`   // 0 where the file system does not count them
-	InodesFree int64    `json:"inodes_free"`
-	ReadOnly   bool     `json:"read_only,omitempty"`
-	Quota      bool     `json:"quota,omitempty"` // it keeps quotas; a limit of one user or project can be hit earlier
-	Hit        []Limit  `json:"hit,omitempty"`   // the limits that are reached
-	Near       []Limit  `json:"near,omitempty"`  // those of which less than 5 % is left
-	Holds      []string `json:"holds"`           // what of that which was asked for is on it
-
-	id uint64
-}
-
-// Limit is what a file system can run out of.
-type Limit string
-
-// The limits.
-const (
-	Bytes    Limit = "bytes"
-	Inodes   Limit = "inodes"
-	Writable Limit = "read-only" // the kernel makes a file system read-only after errors
 )
 
 // reached is how few bytes count as none: less than that is no room for a metadata block here and there.

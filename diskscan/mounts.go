@@ -1,10 +1,11 @@
+//go:build linux
+
 package diskscan
 
 import (
 	"bufio"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -76,11 +77,6 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// isBelow reports whether path is dir or below it. Both are clean and absolute.
-func isBelow(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
-}
-
 // sameMount reports whether two paths are on one mount.
 func sameMount(a, b string) bool {
 	var x, y unix.Statx_t
@@ -89,21 +85,4 @@ func sameMount(a, b string) bool {
 		return false
 	}
 	return x.Mnt_id == y.Mnt_id && x.Dev_major == y.Dev_major && x.Dev_minor == y.Dev_minor
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-// resolved is the absolute path without symlinks, or path made absolute if that cannot be told.
-func resolved(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path
-	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real
-	}
-	return abs
 }

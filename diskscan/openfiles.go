@@ -1,3 +1,5 @@
+//go:build linux
+
 package diskscan
 
 import (
@@ -14,18 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// OpenFile is a deleted file that a process still has: its bytes are free only when the last one lets go.
-type OpenFile struct {
-	Path        string `json:"path"` // as it was; a file that never had a name has a number
-	Bytes       int64  `json:"bytes"`
-	PID         int    `json:"pid"`
-	Process     string `json:"process"`
-	FD          int    `json:"fd"` // -1: only mapped into memory
-	ContainerID string `json:"container_id,omitempty"`
-	Container   string `json:"container,omitempty"` // its name
-	Holders     int    `json:"holders"`             // processes that have it
-}
 
 // inCgroup finds a container's id in the name of a control group.
 var inCgroup = regexp.MustCompile(`(?:^|[/-])([0-9a-f]{64})(?:\.scope)?(?:/|$)`)

@@ -28,3 +28,51 @@ type Report struct {
 
 	scanned int
 }
+
+// FileSystem is one file system with its limits.
+type FileSystem struct {
+	MountPoint string   `json:"mount_point"`
+	Device     string   `json:"device"`
+	Type       string   `json:"type"`
+	Size       int64    `json:"size"`
+	Used       int64    `json:"used"`
+	Free       int64    `json:"free"`     // what anybody may still take
+	Reserved   int64    `json:"reserved"` // free, and kept for root
+	Inodes     int64    `json:"inodes"`   // 0 where the file system does not count them
+	InodesFree int64    `json:"inodes_free"`
+	ReadOnly   bool     `json:"read_only,omitempty"`
+	Quota      bool     `json:"quota,omitempty"` // it keeps quotas; a limit of one user or project can be hit earlier
+	Hit        []Limit  `json:"hit,omitempty"`   // the limits that are reached
+	Near       []Limit  `json:"near,omitempty"`  // those of which less than 5 % is left
+	Holds      []string `json:"holds"`           // what of that which was asked for is on it
+
+	id uint64
+}
+
+// Limit is what a file system can run out of.
+type Limit string
+
+// The limits.
+const (
+	Bytes    Limit = "bytes"
+	Inodes   Limit = "inodes"
+	Writable Limit = "read-only" // the kernel makes a file system read-only after errors
+)
+
+// OpenFile is a deleted file that a process still has: its bytes are free only when the last one lets go.
+type OpenFile struct {
+	Path        string `json:"path"` // as it was; a file that never had a name has a number
+	Bytes       int64  `json:"bytes"`
+	PID         int    `json:"pid"`
+	Process     string `json:"process"`
+	FD          int    `json:"fd"` // -1: only mapped into memory
+	ContainerID string `json:"container_id,omitempty"`
+	Container   string `json:"container,omitempty"` // its name
+	Holders     int    `json:"holders"`             // processes that have it
+}
+
+// Hidden is what lies below a mount point: it takes space, and no path leads to it.
+type Hidden struct {
+	MountPoint string `json:"mount_point"`
+	Usage
+}

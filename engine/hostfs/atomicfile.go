@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // AtomicFile is a file that appears under its name complete and on disk, or not at all. Until Commit, only a temporary
@@ -99,7 +98,7 @@ func SyncDir(path string) error {
 	}
 	defer dir.Close()
 	// Some network file systems cannot sync folders and say EINVAL.
-	if err := dir.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
 		return fmt.Errorf("sync folder %s: %w", path, err)
 	}
 	return nil

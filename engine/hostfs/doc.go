@@ -1,6 +1,7 @@
 // Package hostfs is the host's file system as davit reads and writes it: a fast parallel walk, all metadata of a file
 // (owner, mode, nanosecond times, extended attributes, ACLs, links, devices, holes), and files that are replaced
-// atomically; and whole trees, copied and compared. Linux only.
+// atomically; and whole trees, copied and compared. Elsewhere than on Linux there is only what a scan of plain folders
+// needs, by the standard library and without the guarantees below.
 //
 // Words:
 //

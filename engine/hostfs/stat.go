@@ -1,3 +1,5 @@
+//go:build linux
+
 package hostfs
 
 import (
@@ -5,41 +7,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// Stat is what statx says of one inode.
-type Stat struct {
-	Dev, Ino     uint64
-	Rdev         uint64 // of a device; unix.Major and unix.Minor take it apart
-	MountID      uint64 // 0 on kernels before 5.8
-	Size         int64
-	Blocks       int64 // allocated, in units of 512 bytes
-	Mtime, Ctime Timespec
-	Mode         uint32 // st_mode, type bits (unix.S_IFMT) included
-	Nlink        uint32
-	UID, GID     uint32
-}
-
-// IsDir says whether it is a folder.
-func (s *Stat) IsDir() bool { return s.Mode&unix.S_IFMT == unix.S_IFDIR }
-
-// IsRegular says whether it is a regular file.
-func (s *Stat) IsRegular() bool { return s.Mode&unix.S_IFMT == unix.S_IFREG }
-
-// IsSymlink says whether it is a symbolic link.
-func (s *Stat) IsSymlink() bool { return s.Mode&unix.S_IFMT == unix.S_IFLNK }
-
-// mountOf tells a mount; kernels before 5.8 only tell the device.
-type mountOf struct{ id, dev uint64 }
-
-func (s *Stat) mount() mountOf { return mountOf{s.MountID, s.Dev} }
-
-// same says whether two are one mount. A btrfs subvolume has a device of its own but is no mount.
-func (m mountOf) same(n mountOf) bool {
-	if m.id == 0 || n.id == 0 {
-		return m.dev == n.dev
-	}
-	return m.id == n.id
-}
 
 // onOtherMount says whether s is mounted on its parent folder.
 func (s *Stat) onOtherMount(parent *Stat) bool { return !s.mount().same(parent.mount()) }
@@ -91,4 +58,8 @@ func StatFd(fd int) (Stat, error) {
 	var empty byte
 	err := statxAt(fd, &empty, &buf, &st)
 	return st, err
+}
+
+func fromStatxTime(t unix.StatxTimestamp) Timespec {
+	return Timespec{Sec: t.Sec, Nsec: t.Nsec}
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package hostfs
 
 import (
@@ -10,14 +12,6 @@ import (
 	"unsafe"
 )
 
-// SweepOptions steers a sweep. Its functions are called by several goroutines at once and mean what they mean in
-// WalkOptions.
-type SweepOptions struct {
-	Workers    int // 0: enough to keep a disk busy
-	EnterMount func(path string, st *Stat) bool
-	Problem    func(path string, err error)
-}
-
 // maxWorkers is the most goroutines a sweep uses.
 const maxWorkers = 64
 
@@ -29,11 +23,6 @@ func (o SweepOptions) count() int {
 	}
 	return min(max(4*runtime.GOMAXPROCS(0), 8), maxWorkers)
 }
-
-// SweepVisit is called for every entry by several goroutines at once; worker, below the number of workers, tells them
-// apart. The entry and its strings are valid only during the call. in is what belongs to the folder of the entry; for a
-// folder, below is what its own entries get as in, and enter says whether to go into it.
-type SweepVisit[T any] func(worker int, in T, e *Entry) (below T, enter bool)
 
 // Sweep visits the root and everything below it in no order: a walk for adding up, which holds no tree, allocates
 // nothing for what is no folder, and shares even a single huge folder between its workers. The root itself is visited

@@ -1,10 +1,6 @@
 package hostfs
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 // Timespec is a file time: seconds since 1970 (negative before) and nanoseconds, 0 to 999,999,999, counted forward from
 // there. File systems hold years that a single int64 of nanoseconds cannot.
@@ -26,8 +22,4 @@ func (t Timespec) Before(u Timespec) bool {
 // Time returns t in UTC.
 func (t Timespec) Time() time.Time {
 	return time.Unix(t.Sec, int64(t.Nsec)).UTC()
-}
-
-func fromStatxTime(t unix.StatxTimestamp) Timespec {
-	return Timespec{Sec: t.Sec, Nsec: t.Nsec}
 }
