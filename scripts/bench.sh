@@ -11,6 +11,8 @@
 #   BENCH_RUNS=5          rounds
 #   BENCH_FILES=80000 BENCH_BYTES=2000000000    the tree (see bench/gentree)
 #   BENCH_PG_SCALE=95     pgbench scale of the PostgreSQL folder, about 15.5 MB each
+#   BENCH_SCAN=500000     files whose space davit diskscan, gdu, du and find add up
+#   BENCH_ONLY=scan       measures nothing else
 #   BENCH_OUT=FILE        keeps the single measurements there
 #
 # What is compared: davit in a clear repository, defaults; restic with its defaults (it
@@ -89,6 +91,18 @@ environment() {
 	fi
 	if [ -n "${BENCH_TOOLS:-}" ]; then read -r -a tools <<< "$BENCH_TOOLS"; fi
 }
+
+# ---- totals of a large tree ----
+
+davit_scan() { echo davit diskscan --offline --progress none "$many"; }
+gdu_scan() { echo gdu --non-interactive --no-progress --summarize "$many"; }
+du_scan() { echo du -sx "$many"; }
+find_scan() { echo find "$many" -xdev -size +200M; } # looks at every file, prints hardly any
+
+scan_round() {
+	for tool in davit gdu du find; do run_row scan scan; done
+}
+
 can() { declare -F "${tool}_$1" > /dev/null; }
 
 # ---- the data ----
@@ -105,6 +119,12 @@ make_data() {
 	say "tree: $(find "$tree" ! -type d | wc -l) files, $(bytes_of "$tree") bytes;" \
 		"PostgreSQL: $(find "$pg" -type f | wc -l) files, $(bytes_of "$pg") bytes"
 	tar -C "$disk" -c tree pg | cat > /dev/null # warms the cache
+}
+
+make_many() {
+	say "making ${BENCH_SCAN:-500000} small files"
+	"$PRIVATE/bin/gentree" -seed 7 -files "${BENCH_SCAN:-500000}" -bytes 100000000 "$many"
+	for tool in davit gdu du find; do "${tool}_scan" | sh > "$PRIVATE/log"; done # warms the cache
 }
 
 # ---- one round ----
@@ -189,19 +209,27 @@ restore|restic|0.40|0.28|restore of the tree
 restore|tar|0.65|0.42|restore vs zstd -d, tar x
 size|restic|1.05|0.97|repository size
 first|memory|250|150|peak memory, first backup (MB)
-pg|memory|250|150|peak memory, PostgreSQL folder (MB)'
+pg|memory|250|150|peak memory, PostgreSQL folder (MB)
+scan|gdu|0.65|0.50|diskscan totals, 500,000 files warm
+scan|du|0.65|0.50|diskscan totals
+scan|find|0.65|0.50|diskscan totals
+scan|memory|40|30|peak memory, diskscan (MB)'
 
 inside() {
 	disk=$PRIVATE/disk results=$PRIVATE/results
-	tree=$disk/tree pg=$disk/pg
+	tree=$disk/tree pg=$disk/pg many=$disk/many
 	: > "$results"
 	environment
 	(cd "$here/.." && go build -o "$PRIVATE/bin/gentree" ./scripts/bench/gentree)
-	make_data
-	for ((i = 1; i <= runs; i++)); do
-		say "round $i of $runs, $SECONDS s"
-		round "$i"
-	done
+	if [ -z "${BENCH_ONLY:-}" ]; then
+		make_data
+		for ((i = 1; i <= runs; i++)); do
+			say "round $i of $runs, $SECONDS s"
+			round "$i"
+		done
+	fi
+	make_many
+	for ((i = 1; i <= runs; i++)); do scan_round; done
 	if [ -n "${BENCH_OUT:-}" ]; then cp "$results" "$BENCH_OUT"; fi
 	awk -v goals="$goals" -f "$here/bench/report.awk" "$results"
 }

@@ -23,7 +23,7 @@ packages() { # GROUP
 	test) echo "$engine acl attr jq zstd rsync skopeo xfsprogs libcap2-bin procps xz-utils bzip2 openssh-client" ;;
 	integration) echo "$engine mmdebstrap systemd-container xfsprogs btrfs-progs rsync chromium ncdu zsh fish man-db" ;;
 	demo) echo "$engine" ;;
-	bench) echo "$engine borgbackup zstd rsync xfsprogs time" ;;
+	bench) echo "$engine borgbackup zstd rsync xfsprogs time gdu" ;;
 	lint) echo shellcheck ;;
 	*)
 		sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2
