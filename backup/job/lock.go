@@ -1,0 +1,119 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockPoll is how often a run that waits looks again.
+const lockPoll = 200 * time.Millisecond
+
+// BusyError means that another run goes on.
+type BusyError struct {
+	Job   string // "" when it is not known
+	PID   int
+	Since time.Time
+}
+
+func (e *BusyError) Error() string {
+	if e.Job == "" {
+		return "another job runs"
+	}
+	return fmt.Sprintf("job %s runs, pid %d, since %s", e.Job, e.PID, e.Since.Local().Format("15:04"))
+}
+
+// runLock is held while a run goes on; it goes away with the process.
+type runLock struct{ file *os.File }
+
+// lockOwner is what the holder of the lock writes into its file.
+type lockOwner struct {
+	Job   string    `json:"job"`
+	PID   int       `json:"pid"`
+	Since time.Time `json:"since"`
+}
+
+func lockPath(historyDir string) string { return filepath.Join(filepath.Dir(historyDir), "lock") }
+
+// takeLock waits for the lock for at most wait, and no longer than ctx; waiting is called once when it has
+// to wait. What ends it without the lock is a *BusyError or the cause of ctx.
+func (h *History) takeLock(ctx context.Context, owner lockOwner, wait time.Duration, waiting func(error)) (*runLock, error) {
+	path := lockPath(h.dir)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("open lock: %w", err)
+	}
+	deadline, told := time.Now().Add(wait), false
+	for {
+		lock, err := tryLock(path)
+		if err == nil {
+			lock.sign(owner)
+			return lock, nil
+		}
+		var busy *BusyError
+		if !errors.As(err, &busy) || !time.Now().Before(deadline) {
+			return nil, err
+		}
+		if !told {
+			told = true
+			waiting(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), err)
+		case <-time.After(min(lockPoll, time.Until(deadline))):
+		}
+	}
+}
+
+func tryLock(path string) (*runLock, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return &runLock{file: f}, nil
+	}
+	defer f.Close()
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	busy := &BusyError{}
+	var owner lockOwner
+	if json.NewDecoder(f).Decode(&owner) == nil {
+		busy.Job, busy.PID, busy.Since = owner.Job, owner.PID, owner.Since
+	}
+	return nil, busy
+}
+
+// sign says whose lock it is; that is for people only, so that it may fail.
+func (l *runLock) sign(owner lockOwner) {
+	data, err := json.Marshal(owner)
+	if err == nil && l.file.Truncate(0) == nil {
+		_, _ = l.file.WriteAt(append(data, '\n'), 0)
+	}
+}
+
+// release gives the lock back. The file stays: removing it would let two hold it.
+func (l *runLock) release() {
+	_ = l.file.Truncate(0)
+	_ = l.file.Close()
+}
+
+// lockHeld tells whether a run goes on, without taking the lock.
+func lockHeld(historyDir string) bool {
+	f, err := os.Open(lockPath(historyDir))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	// A shared lock is refused by the exclusive one of a run; taken for a moment it lets a run that begins
+	// just then try once more.
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}

@@ -1,0 +1,111 @@
+package schedule
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Entry is what is installed for one job.
+type Entry struct {
+	Job        string
+	Plan       *Plan
+	Jitter     time.Duration // a random delay of at most this, so that a fleet does not begin at once; not with cron
+	Program    string        // davit's own, absolute
+	ConfigFile string        // absolute
+	Writes     []string      // folders that the run writes to: repositories, state, cache, metrics
+	Env        []string      // "KEY=value" that the run needs to find its engine
+}
+
+// mark is the first line of every file of this package.
+const mark = "# Made by davit backup schedule; davit backup schedule remove takes it away."
+
+func unitName(job string) string { return "davit-backup-" + job }
+
+// Timer is the timer's unit file.
+func (e *Entry) Timer() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n[Unit]\nDescription=When davit's job %s runs\n\n[Timer]\n", mark, e.Job)
+	for _, c := range e.Plan.OnCalendar() {
+		fmt.Fprintf(&b, "OnCalendar=%s\n", c)
+	}
+	// Without FixedRandomDelay a host would begin at another time each day, and sometimes twice in a short while.
+	fmt.Fprintf(&b, "Persistent=true\nRandomizedDelaySec=%ds\nFixedRandomDelay=true\nAccuracySec=1s\n\n[Install]\nWantedBy=timers.target\n",
+		int(e.Jitter.Seconds()))
+	return b.String()
+}
+
+// Service is the service's unit file. A backup reads all files of the host and freezes containers, so it is root; what it
+// does not need is taken away: it writes to few folders, and loads, traces and changes nothing of the kernel.
+// There is no PrivateTmp: bind mounts of containers may lie in /tmp.
+func (e *Entry) Service() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n[Unit]\nDescription=davit's job %s\nDocumentation=man:davit-backup-run(1)\n", mark, e.Job)
+	b.WriteString("Wants=network-online.target\nAfter=network-online.target docker.service\n")
+	for _, dir := range e.Writes {
+		fmt.Fprintf(&b, "RequiresMountsFor=%s\n", quote(dir))
+	}
+	b.WriteString("\n[Service]\nType=oneshot\n")
+	fmt.Fprintf(&b, "ExecStart=%s backup run --verbose --config-file %s %s\n", quote(dollars(e.Program)), quote(dollars(e.ConfigFile)), e.Job)
+	for _, v := range e.Env {
+		fmt.Fprintf(&b, "Environment=%s\n", quote(v))
+	}
+	b.WriteString(`UMask=0077
+KillMode=mixed
+TimeoutStopSec=2min
+NoNewPrivileges=yes
+ProtectSystem=strict
+`)
+	for _, dir := range e.Writes {
+		fmt.Fprintf(&b, "ReadWritePaths=-%s\n", quote(dir))
+	}
+	b.WriteString(`ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictRealtime=yes
+RestrictNamespaces=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_FSETID CAP_KILL CAP_SYS_PTRACE CAP_SYS_NICE CAP_SYS_ADMIN CAP_LEASE
+`)
+	return b.String()
+}
+
+// CronFile is a file for /etc/cron.d.
+func (e *Entry) CronFile() string {
+	var b strings.Builder
+	b.WriteString(mark + "\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n")
+	for _, v := range e.Env {
+		key, value, _ := strings.Cut(v, "=")
+		fmt.Fprintf(&b, "%s=%q\n", key, value)
+	}
+	command := fmt.Sprintf("%s backup run --config-file %s %s", shellQuote(e.Program), shellQuote(e.ConfigFile), e.Job)
+	for _, c := range e.Plan.Crons() {
+		// In a crontab a percent sign ends the command.
+		fmt.Fprintf(&b, "%s root %s\n", c, strings.ReplaceAll(command, "%", `\%`))
+	}
+	return b.String()
+}
+
+// dollars keeps a word of a command from being read as a variable.
+func dollars(word string) string { return strings.ReplaceAll(word, "$", "$$") }
+
+// quote writes a word for a unit file, where a percent sign begins a specifier.
+func quote(word string) string {
+	word = strings.ReplaceAll(word, "%", "%%")
+	if !strings.ContainsAny(word, " \t\"'\\;") {
+		return word
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
+}
+
+func shellQuote(word string) string {
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

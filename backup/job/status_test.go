@@ -1,0 +1,104 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"davit/backup/repo"
+)
+
+func snapshot(host, job string, at time.Time, complete bool, rpo string, volumes ...string) repo.Snapshot {
+	s := repo.Snapshot{
+		ID: fmt.Sprintf("%s-%s-%d", host, job, at.Unix()), Host: host, Job: job, Time: at, Complete: complete,
+		Summary: map[string]string{"rpo": rpo},
+	}
+	for _, v := range volumes {
+		s.Items = append(s.Items, repo.Item{Kind: repo.KindVolume, Name: v})
+	}
+	return s
+}
+
+// The fleet by a repository alone: jobs and volumes of each host, by what the snapshots say themselves.
+func TestStatusOfFleet(t *testing.T) {
+	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	ago := func(h int) time.Time { return now.Add(-time.Duration(h) * time.Hour) }
+	in := StatusInput{Host: "nas", Now: now, Repositories: []RepositorySnapshots{{Dir: "/r", Snapshots: []repo.Snapshot{
+		snapshot("a", "nightly", ago(10), true, "26h0m0s", "db"),
+		snapshot("a", "nightly", ago(34), true, "26h0m0s", "db", "gone"), // "gone" was removed since then
+		snapshot("b", "nightly", ago(3), false, "26h0m0s", "db"),         // "www" could not be saved
+		snapshot("b", "nightly", ago(30), true, "26h0m0s", "db", "www"),
+		snapshot("c", "nightly", ago(500), true, "", "db"),
+		snapshot("c", "never", ago(5), false, "", "x"),
+		snapshot("c", repo.JobPruneArchive, ago(5), true, "", "archived"),
+		snapshot("c", "nightly", now.Add(48*time.Hour), true, "", "db"), // by a wrong clock
+	}}}}
+	states := func() map[string]State {
+		t.Helper()
+		report, err := Status(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, bad := map[string]State{}, 0
+		for _, h := range report.Hosts {
+			for _, j := range h.Jobs {
+				got[h.Host+" job "+j.Job] = j.State
+			}
+			for _, v := range h.Volumes {
+				got[h.Host+" "+v.Volume] = v.State
+			}
+		}
+		for _, s := range got {
+			if s.Bad() {
+				bad++
+			}
+		}
+		var unprotected *UnprotectedError
+		if bad != report.Bad || errors.As(report.Err(), &unprotected) != (bad > 0) {
+			t.Errorf("%d are bad, and it says %d: %v", bad, report.Bad, report.Err())
+		}
+		return got
+	}
+	same := func(got, want map[string]State) {
+		t.Helper()
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+	}
+	same(states(), map[string]State{
+		"a job nightly": StateOK, "a db": StateOK,
+		"b job nightly": StateOld, "b db": StateOK, "b www": StateOld,
+		"c job nightly": StateOK, "c job never": StateNever, "c db": StateOK, "c x": StateOK,
+	})
+	rpo := 24 * time.Hour
+	in.RPO, in.Only = &rpo, "c"
+	same(states(), map[string]State{"c job nightly": StateOld, "c job never": StateNever, "c db": StateOld, "c x": StateOK})
+}
+
+// The jobs of this host are those of its configuration, also when there is nothing of them yet or their
+// repository cannot be read.
+func TestStatusOfHost(t *testing.T) {
+	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	c, err := ParseConfig("x", []byte("version: 1\nrepositories: {r: {path: /r}, s: {path: /s}}\njobs:\n"+
+		"  good: {repository: r, rpo: 2h}\n  new: {repository: r}\n  lost: {repository: s}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Status(t.Context(), StatusInput{
+		Host: "nas", Now: now, Config: c, Only: "nas",
+		Repositories: []RepositorySnapshots{
+			{Dir: "/r", Snapshots: []repo.Snapshot{snapshot("nas", "good", now.Add(-time.Hour), true, "1m0s")}},
+			{Dir: "/s", Err: errors.New("no such folder")},
+		},
+		History: []*Record{{Job: "new", Result: ResultFailed, Error: "engine unreachable"}},
+	})
+	if err != nil || len(report.Hosts) != 1 || report.Bad != 2 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	jobs := report.Hosts[0].Jobs
+	if len(jobs) != 3 || jobs[0].State != StateOK || jobs[0].RPO != 7200 || jobs[1].State != StateUnknown ||
+		jobs[2].State != StateNever || jobs[2].LastRun != ResultFailed || jobs[2].Reason != "engine unreachable" {
+		t.Errorf("%+v", jobs)
+	}
+}

@@ -1,0 +1,102 @@
+package job
+
+import (
+	"fmt"
+	"time"
+
+	"davit/backup"
+	"davit/backup/repo"
+)
+
+// State is how well something is protected.
+type State string
+
+// The states.
+const (
+	StateOK          State = "ok"
+	StateOld         State = "too old"     // older than its rpo
+	StateNever       State = "never"       // a job without a good snapshot
+	StateUnprotected State = "unprotected" // a volume that no snapshot holds
+	StateExcluded    State = "excluded"    // by its label; nothing is wrong with that
+	StateUnknown     State = "unknown"     // its repository cannot be read
+)
+
+// Bad tells the states that need somebody to look.
+func (s State) Bad() bool { return s != StateOK && s != StateExcluded }
+
+// StatusInput is what Status judges.
+type StatusInput struct {
+	Host         string // this host
+	Now          time.Time
+	Config       *Config     // nil: only what the snapshots tell
+	Engine       backup.Host // nil: volumes are those that the snapshots name
+	Repositories []RepositorySnapshots
+	Only         string         // this host only; "" is all that the repositories hold
+	RPO          *time.Duration // instead of what jobs and snapshots say
+	History      []*Record
+}
+
+// RepositorySnapshots is what a repository holds.
+type RepositorySnapshots struct {
+	Dir       string
+	Snapshots []repo.Snapshot
+	Err       error // it could not be read, or not all of it
+}
+
+// StatusReport is how well hosts are protected.
+type StatusReport struct {
+	Time  time.Time    `json:"time"`
+	Hosts []HostStatus `json:"hosts"`
+	Notes []string     `json:"notes"`
+	Bad   int          `json:"bad"` // jobs and volumes that need somebody to look
+}
+
+// HostStatus is one host.
+type HostStatus struct {
+	Host    string         `json:"host"`
+	Jobs    []JobStatus    `json:"jobs"`
+	Volumes []VolumeStatus `json:"volumes"`
+}
+
+// JobStatus is one job of a host.
+type JobStatus struct {
+	Job        string     `json:"job"` // "" for snapshots made without one
+	Repository string     `json:"repository"`
+	State      State      `json:"state"`
+	Snapshot   string     `json:"snapshot,omitempty"` // the newest complete one
+	Time       *time.Time `json:"time,omitempty"`
+	Age        float64    `json:"age_seconds"`
+	RPO        float64    `json:"rpo_seconds"`           // 0: any age will do
+	LastRun    Result     `json:"last_result,omitempty"` // by the history of this host
+	Reason     string     `json:"reason,omitempty"`
+}
+
+// VolumeStatus is one volume of a host.
+type VolumeStatus struct {
+	Volume   string     `json:"volume"`
+	State    State      `json:"state"`
+	Job      string     `json:"job,omitempty"`
+	Snapshot string     `json:"snapshot,omitempty"` // the newest that holds it
+	Time     *time.Time `json:"time,omitempty"`
+	Age      float64    `json:"age_seconds"`
+	RPO      float64    `json:"rpo_seconds"`
+	Problems int        `json:"problems,omitempty"` // files that are missing or marked in that snapshot
+}
+
+// UnprotectedError says that something is not protected or too old (exit code 15).
+type UnprotectedError struct{ Bad int }
+
+func (e *UnprotectedError) Error() string {
+	if e.Bad == 1 {
+		return "1 job or volume is not protected, or too old"
+	}
+	return fmt.Sprintf("%d jobs and volumes are not protected, or too old", e.Bad)
+}
+
+// Err is an *UnprotectedError when something needs somebody to look.
+func (r *StatusReport) Err() error {
+	if r.Bad == 0 {
+		return nil
+	}
+	return &UnprotectedError{Bad: r.Bad}
+}
