@@ -2,8 +2,10 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 
 	"davit/backup"
+	"davit/backup/hook"
 	"davit/backup/repo"
 	"davit/engine"
 	"davit/engine/guard"
@@ -30,10 +32,16 @@ func (h *host) openBackup(c *cli.Context, how access) (env *backup.Env, close fu
 	if err != nil {
 		return nil, nil, err
 	}
+	return h.openBackupIn(c, dir, how, h.secrets(c))
+}
+
+// openBackupIn is openBackup with the repository in dir, and what decrypts it.
+func (h *host) openBackupIn(c *cli.Context, dir string, how access, secrets repo.Secrets) (env *backup.Env, close func(), err error) {
 	options, err := h.repoOptions(c, how)
 	if err != nil {
 		return nil, nil, err
 	}
+	options.Identities = secrets.Reader(c.Context, h.err)
 	r, err := repo.Open(dir, options)
 	if err != nil {
 		return nil, nil, err
@@ -72,6 +80,7 @@ func (h *host) withEngine(c *cli.Context, env *backup.Env) (close func(), err er
 		Systemd:  h.euid == 0 && systemd.Running(),
 		Now:      h.now,
 	}, guard.Of(eng))
+	env.Hooks = hook.New(eng, env.StateDir, h.now, func(hook.Result) {})
 	return func() { _ = eng.Close() }, nil
 }
 
@@ -82,6 +91,13 @@ func (h *host) recoverFirst(c *cli.Context, env *backup.Env) {
 	text := &textWriter{w: h.err}
 	for _, u := range undone {
 		text.linef("recovered %s, left by run %s: %s", u.Name, u.Run, u.Outcome)
+	}
+	if eng, ok := env.Engine.(hook.Engine); ok {
+		done, more := hook.New(eng, env.StateDir, h.now, func(hook.Result) {}).Recover(c.Context)
+		for _, d := range done {
+			text.linef("recovered %s: %s", d.Container, d.Outcome)
+		}
+		err = errors.Join(err, more)
 	}
 	if err != nil {
 		text.linef("warning: %s", oneLine(err))

@@ -22,6 +22,7 @@ const (
 	exitWrongKey     = 12
 	exitUnreachable  = 13
 	exitDamaged      = 14
+	exitUnprotected  = 15
 	exitDockerUsage  = 125
 	exitInterrupted  = 130
 )
@@ -44,6 +45,8 @@ func exitMeaning(code int) string {
 		return "engine unreachable"
 	case exitDamaged:
 		return "verification failed"
+	case exitUnprotected:
+		return "something is not protected or too old"
 	case exitDockerUsage:
 		return "wrong usage"
 	case exitInterrupted:
@@ -82,7 +85,7 @@ func explain(ctx context.Context, err error) failure {
 		return f
 	}
 	for _, known := range []func(error, *failure) bool{
-		explainUsage, explainOutcome, explainMigrate, explainService, explainRepository, explainEngine, explainBackup, explainScan, explainPrune,
+		explainUsage, explainJob, explainOutcome, explainMigrate, explainService, explainRepository, explainEngine, explainBackup, explainScan, explainPrune,
 	} {
 		if known(err, &f) {
 			break

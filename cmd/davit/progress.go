@@ -55,10 +55,15 @@ func checkProgress(c *cli.Context) error {
 
 // startProgress begins to show progress as --progress asks. The caller closes it.
 func (h *host) startProgress(c *cli.Context, verb string) *progress {
+	return h.startProgressAs(c.String("progress"), verb)
+}
+
+// startProgressAs is startProgress with a value of --progress.
+func (h *host) startProgressAs(how, verb string) *progress {
 	p := &progress{started: h.now(), wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
 	var d display = &plainLines{w: h.err, verb: verb}
 	interval := plainInterval
-	switch how := c.String("progress"); {
+	switch {
 	case how == progressAuto && h.errTTY:
 		d, interval = newBar(h, verb), barInterval
 	case how == progressJSON:

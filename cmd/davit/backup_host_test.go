@@ -1,0 +1,104 @@
+//go:build integration
+
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"davit/backup/job"
+	"davit/engine/enginetest"
+)
+
+// jobHost makes a host with a container that writes to a volume, a repository, and a configuration of two jobs.
+const jobHost = `set -eu
+mkdir -p /tmp/img/bin && cp /bin/busybox /tmp/img/bin/ && for x in sh sleep date sync; do ln -sf busybox /tmp/img/bin/$x; done
+tar -C /tmp/img -c . | docker import - busybox
+docker volume create data
+docker run -d --name writer --restart unless-stopped -v data:/data busybox /bin/sh -c 'while :; do date > /data/now; sleep 0.1; done'
+davit backup init --repo /srv/backup
+mkdir -p /etc/davit /srv/metrics
+cat > /etc/davit/config.yaml <<Y
+version: 1
+repositories: {main: {path: /srv/backup}}
+jobs:
+  nightly: {what: {volumes: [data]}, after: [verify, forget], retention: {last: 5}, rpo: 26h, nice: 5, ionice: idle}
+  missed: {what: {volumes: [data]}}
+metrics: {textfile: /srv/metrics/davit.prom}
+Y
+davit config check
+`
+
+// runs is the history of one job in a host.
+func runs(t *testing.T, h *enginetest.Host, name string) []job.Record {
+	t.Helper()
+	var list []job.Record
+	d := json.NewDecoder(strings.NewReader(h.Must(t, "davit", "backup", "history", "--json", "--job", name)))
+	for d.More() {
+		var r job.Record
+		if err := d.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// await polls until a run of a job has ended.
+func await(t *testing.T, h *enginetest.Host, name string) job.Record {
+	t.Helper()
+	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(time.Second) {
+		if list := runs(t, h, name); len(list) > 0 && !list[len(list)-1].Ended.IsZero() {
+			return list[len(list)-1] // the oldest
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no run of %s ended: %s", name, h.Must(t, "journalctl", "--no-pager", "-n", "50"))
+		}
+	}
+}
+
+// A timer really fires: the run, made by the hardened service, is in history, metrics and journal. A run that is
+// missed because of a power cut is caught up after boot.
+func TestBackupTimerOnAHost(t *testing.T) {
+	h := serviceHost(t)
+	h.Must(t, "sh", "-c", jobHost)
+	step{args: "davit backup schedule install nightly --cron '0 0 30 2 *'", code: 2, stderr: "never comes due"}.run(t, h)
+	step{args: "davit backup schedule install nigthly --at 03:10", code: 2, stderr: `did you mean "nightly"?`}.run(t, h)
+	step{args: "davit backup schedule install nightly --cron '* * * * *' --jitter 0s", stdout: "job nightly runs next at"}.run(t, h)
+	step{args: "systemd-analyze verify /etc/systemd/system/davit-backup-nightly.timer && echo fine", stdout: "fine"}.run(t, h)
+
+	r := await(t, h, "nightly")
+	if !r.Good() || r.Freezes.Groups != 1 || r.Totals.Files != 1 || r.Unprotected != 0 || len(r.Warnings) > 0 {
+		t.Errorf("the run is %+v", r)
+	}
+	for _, s := range []step{
+		{args: "cat /srv/metrics/davit.prom", stdout: `davit_backup_last_success_timestamp_seconds{host="`},
+		{args: "journalctl --no-pager -u davit-backup-nightly", stdout: "job nightly on "},
+		{args: "davit backup schedule list", stdout: "nightly  timer  2"},
+		{args: "davit backup schedule show nightly", stdout: "OnCalendar=*-*-* *:*:00"},
+		{args: "davit backup status", stdout: "data    ok"},
+		{args: "docker inspect -f '{{.State.Status}}' writer", stdout: "running"},
+		{args: "davit backup schedule remove nightly"},
+		{args: "ls /etc/systemd/system", stdout: ""},
+		{args: "systemctl is-enabled davit-backup-nightly.timer", code: 1},
+		{args: "davit backup schedule remove nightly", code: 1, stderr: "no schedule is installed"},
+	} {
+		s.run(t, h)
+	}
+
+	// The clock of a host is that of this machine. The second minute from now is at least one minute away.
+	due := time.Now().UTC().Truncate(time.Minute).Add(2 * time.Minute)
+	h.Must(t, "davit", "backup", "schedule", "install", "missed", "--at", due.Format("15:04"), "--jitter", "0s")
+	h.Must(t, "sync")
+	h.PowerCut(t)
+	time.Sleep(time.Until(due.Add(2 * time.Second)))
+	h.Boot(t)
+	if r := await(t, h, "missed"); !r.Good() || !r.Began.After(due) {
+		t.Errorf("missed %v; the run is %+v", due, r)
+	}
+	if got := h.Must(t, "docker", "inspect", "-f", "{{.State.Status}}", "writer"); strings.TrimSpace(got) != "running" {
+		t.Errorf("the container is %s", got)
+	}
+}
