@@ -71,6 +71,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 .PHONY: bench
 bench: build ## measure davit against restic, borg, kopia and tar | zstd (root, BENCH_RUNS=5)
 	scripts/bench.sh
+	$(GO) test -run '^$$' -bench DockerPs -benchtime 30x ./cmd/davit
 
 .PHONY: demo
 demo: ## build davit and do its main job on a private Docker engine (root)

@@ -79,7 +79,7 @@ func newSides(t *testing.T, version string) *sides {
 }
 
 // dockerClient returns docker's client of 28.5.
-func dockerClient(t *testing.T) string {
+func dockerClient(t testing.TB) string {
 	t.Helper()
 	enginetest.NeedRoot(t)
 	cmd := exec.Command("../../scripts/engines.sh", "28.5")
