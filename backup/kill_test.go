@@ -6,11 +6,13 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"davit/backup/repo"
+	"davit/engine/enginetest"
 )
 
 // killedCreate is what the test's binary does when it is started to be killed: REPO SRC.
@@ -18,7 +20,7 @@ const killedCreate = "__create"
 
 // createAndBeKilled makes one backup.
 func createAndBeKilled(args []string) int {
-	r, err := repo.Open(args[0], repo.Options{Host: "testhost"})
+	r, err := repo.Open(args[0], repo.Options{Host: "testhost", HostKeys: filepath.Join(filepath.Dir(args[0]), "keys")})
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -34,8 +36,16 @@ func createAndBeKilled(args []string) int {
 
 // SIGKILL at any moment leaves a repository that verifies, the snapshots that were there before restore, and
 // the next run succeeds.
-func TestKilledBackups(t *testing.T) {
-	env := testEnv(t, nil)
+func TestKilledBackups(t *testing.T) { killBackups(t, testEnv(t, nil), 50) }
+
+// The same by a host that can only write.
+func TestKilledBackupsEncrypted(t *testing.T) {
+	enginetest.NeedRoot(t)
+	killBackups(t, newSealedHost(t).reader(t), 15)
+}
+
+func killBackups(t *testing.T, env *Env, rounds int) {
+	t.Helper()
 	src := t.TempDir()
 	for i := range 200 {
 		write(t, fmt.Sprintf("%s/%d/f%d", src, i%7, i), strings.Repeat(fmt.Sprint(i), 3000))
@@ -57,7 +67,7 @@ func TestKilledBackups(t *testing.T) {
 	}
 	whole := time.Since(begin)
 	killed := 0
-	for i := range 50 {
+	for i := range rounds {
 		write(t, fmt.Sprintf("%s/new/%d", src, i), strings.Repeat(fmt.Sprint(i), 50000))
 		if run(time.Duration(mathrand.Int64N(int64(whole)))) != nil {
 			killed++
@@ -67,8 +77,8 @@ func TestKilledBackups(t *testing.T) {
 			t.Fatalf("after kill %d: %+v, %v", i, report, err)
 		}
 	}
-	if killed < 10 {
-		t.Errorf("only %d of 50 runs were killed in time", killed)
+	if killed < rounds/5 {
+		t.Errorf("only %d of %d runs were killed in time", killed, rounds)
 	}
 	if err := run(0); err != nil {
 		t.Fatalf("the run after the kills: %v", err)

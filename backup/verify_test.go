@@ -10,6 +10,7 @@ import (
 
 	"davit/backup/chunk"
 	"davit/backup/repo"
+	"davit/engine/enginetest"
 )
 
 // blobFile is where a blob of the test's repository lies.
@@ -19,6 +20,16 @@ func blobFile(env *Env, d repo.Digest) string {
 
 // Damage of each kind of blob is found, and told with the snapshot, the item and the files that it hits.
 func TestVerifyFindsDamage(t *testing.T) {
+	verifyFindsDamage(t, func(t *testing.T) *Env { return testEnv(t, nil) })
+}
+
+func TestVerifyFindsDamageEncrypted(t *testing.T) {
+	enginetest.NeedRoot(t)
+	verifyFindsDamage(t, func(t *testing.T) *Env { return newSealedHost(t).reader(t) })
+}
+
+func verifyFindsDamage(t *testing.T, newEnv func(t *testing.T) *Env) {
+	t.Helper()
 	flip := func(t *testing.T, path string) {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -67,7 +78,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir+"/a", "one")
 			write(t, dir+"/b", "two")
-			env := testEnv(t, nil)
+			env := newEnv(t)
 			create(t, env, CreateOptions{Selection: Selection{Paths: []string{dir}}})
 			b := pickBlobs(t, env)
 			victim := tc.pick(b)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
@@ -43,6 +44,32 @@ func newStoreAt(t testing.TB, dir string) store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return openStore(t, r)
+}
+
+// newEncryptedStores makes an encrypted repository and opens it twice: as a host that
+// cannot decrypt, and as its owner.
+func newEncryptedStores(t testing.TB, dir string) (writer, reader store) {
+	t.Helper()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := repo.Options{Now: time.Now, Host: "test", HostKeys: t.TempDir()}
+	r, err := repo.InitEncrypted(dir, o, []repo.KeyHolder{{Name: "owner", Recipient: id.Recipient()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Identities = func() ([]age.Identity, error) { return []age.Identity{id}, nil }
+	owner, err := repo.Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openStore(t, r), openStore(t, owner)
+}
+
+func openStore(t testing.TB, r *repo.Repository) store {
+	t.Helper()
 	session, err := r.Begin(t.Context(), repo.SessionInfo{Host: "test"})
 	if err != nil {
 		t.Fatal(err)
