@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
@@ -31,13 +32,19 @@ func (e *Engine) InspectImage(ctx context.Context, ref string) (Image, error) {
 		return Image{}, e.wrap(err, "inspect image %s", ref)
 	}
 	img := Image{
-		ID: doc.ID, Tags: sorted(doc.RepoTags), Digests: sorted(doc.RepoDigests),
+		ID: doc.ID, Tags: sorted(withTag(doc.RepoTags)), Digests: sorted(doc.RepoDigests),
 		Size: doc.Size, DiffIDs: doc.RootFS.Layers, OS: doc.Os, Arch: doc.Architecture, Raw: raw.Bytes(),
 	}
 	if doc.Config != nil {
 		img.Labels = doc.Config.Labels
 	}
 	return img, nil
+}
+
+// withTag leaves out name@sha256:…, which engines with containerd's store list among the tags of an image that was pulled
+// so: it is a digest, and no engine can be told to give an image such a name.
+func withTag(names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return strings.Contains(name, "@") })
 }
 
 func sorted(s []string) []string {

@@ -107,12 +107,15 @@ func (r *Repository) room(bytes int64) error {
 	return err
 }
 
-// Expire implements Archiver. The space comes back with this and later runs of gc.
+// Expire implements Archiver. The newest archive stays whatever its age. The space comes back with this and later runs of gc.
 func (r *Repository) Expire(ctx context.Context, before time.Time) ([]string, error) {
 	gone, err := r.Env.Repo.Forget(ctx, func(all []repo.Snapshot) ([]string, error) {
-		var old []string
+		var own, old []string // newest first
 		for _, s := range all {
-			if s.Job == ArchiveJob && s.Host == r.Env.Host && s.Time.Before(before) {
+			if s.Job != ArchiveJob || s.Host != r.Env.Host {
+				continue
+			}
+			if own = append(own, s.ID); len(own) > 1 && s.Time.Before(before) {
 				old = append(old, s.ID)
 			}
 		}

@@ -55,7 +55,9 @@ func (i *storedImage) name(name, digest string) {
 		i.tags = append(i.tags, name)
 		return
 	}
-	i.tags = append(i.tags, reference.FamiliarString(named))
+	if _, digested := named.(reference.Digested); !digested {
+		i.tags = append(i.tags, reference.FamiliarString(named))
+	}
 	i.digests = append(i.digests, reference.FamiliarName(named)+"@"+digest)
 }
 

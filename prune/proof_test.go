@@ -1,11 +1,13 @@
 package prune
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"davit/engine/enginetest"
 )
@@ -121,5 +123,39 @@ func TestForgotten(t *testing.T) {
 				t.Errorf("volumes left: %q", left)
 			}
 		})
+	}
+}
+
+// TestArchiveRetention: archives go when they are old enough, with the next run; undo of their run then says so, and
+// brings back what needs none.
+func TestArchiveRetention(t *testing.T) {
+	t.Parallel()
+	h := newRealHost(t, enginetest.DockerdOptions{})
+	policy := strings.Replace(everything, "version: 1", "version: 1\narchive: {keep: 30d}", 1)
+	run := func(image string, later time.Duration) *Record {
+		h.MakeImage(t, image, enginetest.File{Name: "id", Content: noise(1000)})
+		h.env.Now = func() time.Time { return time.Now().Add(later) }
+		h.repo.Now = h.env.Now
+		record, err := Apply(t.Context(), h.env, h.plan(t, policy))
+		if err != nil {
+			t.Fatalf("%v: %v", err, outcomes(record))
+		}
+		return record
+	}
+	h.CLI(t, "network", "create", "net")
+	first := run("first:1", 0)
+	second := run("second:1", 29*24*time.Hour)
+	third := run("third:1", 31*24*time.Hour)
+	if len(first.Expired)+len(second.Expired) > 0 || !slices.Equal(third.Expired, []string{first.Snapshot}) {
+		t.Errorf("expired: %v, %v, %v", first.Expired, second.Expired, third.Expired)
+	}
+	list, err := Undo(t.Context(), h.env, h.engine, first, h.repo, nil)
+	var partial *PartialError
+	if !errors.As(err, &partial) || len(list) != 2 || !list[0].Done || list[1].Done || !strings.Contains(list[1].Reason, "is gone") {
+		t.Errorf("undo of the first says %v: %+v", err, list)
+	}
+	h.undo(t, third.ID)
+	if images := h.CLI(t, "images", "--format", "{{.Repository}}"); images != "third" {
+		t.Errorf("images: %q", images)
 	}
 }

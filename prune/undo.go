@@ -45,7 +45,10 @@ func Undo(ctx context.Context, env *Env, e Restorer, record *Record, archive *ba
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock.Close()) }()
-	u := &undoing{env: env, engine: e, record: record, archive: archive}
+	u := &undoing{env: env, engine: e, record: record, archive: archive, missing: "it was not archived"}
+	if err := u.findArchive(ctx, deeds); err != nil {
+		return nil, err
+	}
 	for _, step := range []struct {
 		kind Kind
 		do   func(context.Context, []Deed) error
@@ -112,7 +115,24 @@ type undoing struct {
 	engine  Restorer
 	record  *Record
 	archive *backup.Env
+	missing string // why something is in no archive
 	list    []Undone
+}
+
+// findArchive looks whether the run's archive is still there.
+func (u *undoing) findArchive(ctx context.Context, deeds []Deed) error {
+	if u.archive == nil || u.record.Snapshot == "" {
+		return nil
+	}
+	_, err := u.archive.Repo.Find(ctx, u.record.Snapshot, repo.Query{})
+	if !errors.Is(err, repo.ErrNoSnapshot) {
+		return err
+	}
+	for i := range deeds {
+		deeds[i].Archived = false
+	}
+	u.missing = fmt.Sprintf("its archive, snapshot %s, is gone", u.record.Snapshot)
+	return nil
 }
 
 func (u *undoing) say(d Deed, done bool, format string, a ...any) {
@@ -158,7 +178,7 @@ func (u *undoing) images(ctx context.Context, deeds []Deed) error {
 		case d.Object.Step:
 			u.say(d, true, "a step of a build is not brought back: the image has all of its layers")
 		case !d.Archived:
-			u.say(d, false, "it was not archived: %s", pullHint(d.Object))
+			u.say(d, false, "%s: %s", u.missing, pullHint(d.Object))
 		default:
 			load = append(load, d)
 		}
@@ -201,7 +221,7 @@ func (u *undoing) volumes(ctx context.Context, deeds []Deed) error {
 		case !engine.IsNotFound(err):
 			return err
 		case !d.Archived:
-			u.say(d, false, "it was not archived")
+			u.say(d, false, "%s", u.missing)
 		default:
 			load = append(load, d)
 		}
@@ -252,6 +272,10 @@ func (u *undoing) restore(ctx context.Context, deeds []Deed) error {
 		}
 		if reason == "" {
 			reason = trouble[""]
+		}
+		if o := d.Object; reason == "" && o.Kind == Image && len(o.Tags) == 0 && len(o.Digests) > 0 {
+			u.say(d, true, "back, but no engine can be told its name %s: that comes with a pull", o.Digests[0])
+			continue
 		}
 		u.say(d, reason == "", "%s", reason)
 	}
@@ -317,7 +341,7 @@ func (u *undoing) container(ctx context.Context, d Deed, names map[string]string
 		return "", err
 	}
 	if !d.Archived {
-		return "made again; what it had written into its own file system was not archived", nil
+		return "made again, without what it had written into its own file system: " + u.missing, nil
 	}
 	if err := u.layer(ctx, d, id); err != nil {
 		return "", errors.Join(err, u.engine.RemoveContainer(context.WithoutCancel(ctx), id))
