@@ -39,19 +39,17 @@ func (r *work) rollback(ctx context.Context) error {
 	if r.state.Outcome != Done {
 		return r.undoFor(ctx, r.state.Step, errors.New("rollback was asked for"))
 	}
-	if err := r.stopAfterwards(ctx); err != nil {
+	r.state.Reason, r.state.Failed = "", ""
+	if err := r.stopAfterwards(ctx, r.state.Plan.Options.Method == MethodRename); err != nil {
 		return err
 	}
-	if r.state.Plan.Options.Method == MethodRename {
-		r.state.Held = nil // policies are in the one root that there is
-	}
-	r.state.Reason = ""
 	return r.undo(context.WithoutCancel(ctx), "rollback was asked for")
 }
 
 // stopAfterwards stops what runs on the new root, to be started on the old one. An engine that does not run there has
-// nothing to stop.
-func (r *work) stopAfterwards(ctx context.Context) error {
+// nothing to stop. hold is for when policies go along, because the data does: the engine must not start by itself what
+// does not run now. Otherwise the old root's containers are held since the move.
+func (r *work) stopAfterwards(ctx context.Context, hold bool) error {
 	up, err := r.services.up(ctx)
 	if err != nil || !up {
 		return err
@@ -81,6 +79,12 @@ func (r *work) stopAfterwards(ctx context.Context) error {
 	}
 	if err := installBootUnit(ctx, r.Manager, r.Exe, r.StateDir, units); err != nil {
 		return err
+	}
+	if hold {
+		r.state.Held = nil
+		if err := r.holdThese(ctx, all); err != nil {
+			return err
+		}
 	}
 	return stopAll(ctx, r.engine, ran)
 }

@@ -53,7 +53,10 @@ func (r *work) upToRelease(ctx context.Context) (Step, error) {
 		}
 		r.Report.Item(string(s.step))
 		if err := s.do(ctx); err != nil {
-			return s.step, cause(ctx, err)
+			if ctx.Err() != nil { // which is then why, whatever it was that ended
+				err = context.Cause(ctx)
+			}
+			return s.step, err
 		}
 		if ctx.Err() != nil {
 			return s.step, context.Cause(ctx)

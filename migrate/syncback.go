@@ -14,7 +14,7 @@ func (r *work) syncBack(ctx context.Context) error {
 	if r.state.Plan.Options.Method == MethodRename {
 		return r.rollback(ctx)
 	}
-	r.state.Outcome, r.state.Reason = "", ""
+	r.state.Outcome, r.state.Reason, r.state.Failed = "", "", ""
 	if err := r.journal.begin(StepSyncBack); err != nil {
 		return err
 	}
@@ -24,12 +24,12 @@ func (r *work) syncBack(ctx context.Context) error {
 		}
 		return err
 	}
-	r.state.StaleOld, r.state.Held = false, nil // policies have come back with the data
+	r.state.StaleOld = false
 	return r.undo(context.WithoutCancel(ctx), "rollback was asked for")
 }
 
 func (r *work) bringBack(ctx context.Context) error {
-	if err := r.stopAfterwards(ctx); err != nil {
+	if err := r.stopAfterwards(ctx, true); err != nil {
 		return err
 	}
 	r.state.StaleOld = true
@@ -70,6 +70,9 @@ func (r *work) bringBack(ctx context.Context) error {
 func (r *work) stayOnNewRoot(ctx context.Context, why error) error {
 	if err := r.newRoot(ctx); err != nil {
 		return err
+	}
+	if err := letGo(ctx, r.engine, r.state.Held); err != nil {
+		r.problem("%v", err)
 	}
 	if _, err := startAll(ctx, r.engine, r.state.Ran); err != nil {
 		r.problem("%v", err)

@@ -117,6 +117,8 @@ func nextStep(s *migrate.State, working bool) string {
 		return "davit migrate rollback --sync-back tries once more; davit migrate commit stays here"
 	case s.Outcome == migrate.Done:
 		return "look whether all is well; then davit migrate commit, or back with davit migrate rollback"
+	case s.Outcome == migrate.RolledBack && s.Plan.Options.Method == migrate.MethodRename:
+		return "the engine is on the old root as before; davit migrate resume tries again"
 	case s.Outcome == migrate.RolledBack && s.ContainersStarted:
 		return "the engine is on the old root as before; what was written into " + strings.Join(s.New(), ", ") + " is still there"
 	case s.Outcome == migrate.RolledBack, s.Outcome == migrate.Interrupted:

@@ -5,6 +5,7 @@ import (
 
 	"davit/backup"
 	"davit/engine/guard"
+	"davit/migrate"
 
 	"github.com/urfave/cli/v2"
 )
@@ -13,7 +14,7 @@ func (h *host) recoverCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "recover",
 		Category:  maintenance,
-		Usage:     "Undo what a killed run left paused or stopped",
+		Usage:     "Undo what a killed run left paused, stopped or half moved",
 		UsageText: "davit recover [--json]",
 		Description: paragraph("The guard of a run undoes this by itself when davit dies. recover is for what not even the guard "+
 			"could do, after a power cut for instance: run it at boot. Runs that are alive are left alone.") +
@@ -29,11 +30,33 @@ func (h *host) recover(c *cli.Context) error {
 		return err
 	}
 	undone, err := guard.Recover(c.Context, backup.GuardFolder(global(c, "state-dir")), guardConnect)
-	return errors.Join(err, h.writeUndone(c, undone))
+	moved, migration := h.recoverMigration(c)
+	return errors.Join(err, migration, h.writeUndone(c, undone, moved))
 }
 
-func (h *host) writeUndone(c *cli.Context, undone []guard.Undone) error {
+// recoverMigration undoes, or brings to its end, a migration whose worker is dead; nil when there was none.
+func (h *host) recoverMigration(c *cli.Context) (*migrate.State, error) {
+	stateDir := global(c, "state-dir")
+	s, err := migrate.Load(stateDir)
+	if errors.Is(err, migrate.ErrNone) || err == nil && (s.Outcome != "" || migrate.Busy(stateDir)) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := h.migrateRecover(c); err != nil {
+		return nil, err
+	}
+	return migrate.Load(stateDir)
+}
+
+func (h *host) writeUndone(c *cli.Context, undone []guard.Undone, moved *migrate.State) error {
 	text := &textWriter{w: h.out}
+	if moved != nil {
+		if err := h.writeMigration(c, moved); err != nil {
+			return err
+		}
+	}
 	for _, u := range undone {
 		if !c.Bool("json") {
 			text.linef("%s: %s (was left by run %s, mode %s)", u.Name, u.Outcome, u.Run, u.Mode)
@@ -49,7 +72,7 @@ func (h *host) writeUndone(c *cli.Context, undone []guard.Undone) error {
 			return err
 		}
 	}
-	if len(undone) == 0 && !c.Bool("json") {
+	if len(undone) == 0 && moved == nil && !c.Bool("json") {
 		text.linef("nothing to undo")
 	}
 	return text.err
