@@ -103,6 +103,12 @@ func (d *decision) judge(o *Object, v *Verdict) {
 			return
 		}
 	}
+	for _, u := range d.users[o.Ref] {
+		if len(u.Pins) > 0 {
+			v.Reason = inUse(u)
+			return
+		}
+	}
 	switch {
 	case d.idle != "":
 		v.Reason = d.idle
@@ -230,11 +236,15 @@ func (d *decision) settle(candidates []*Verdict) {
 	for _, ref := range d.needed(goes) {
 		v := d.verdicts[ref.ref]
 		v.Remove, v.Archive = false, false
-		v.Reason = "in use by " + ref.by.title()
-		if ref.by.Kind == Image {
-			v.Reason = ref.by.title() + " is built on it"
-		}
+		v.Reason = inUse(ref.by)
 	}
+}
+
+func inUse(by *Object) string {
+	if by.Kind == Image {
+		return by.title() + " is built on it"
+	}
+	return "in use by " + by.title()
 }
 
 // need is an object that stays because another one does.

@@ -32,6 +32,7 @@ func TestGolden(t *testing.T) {
 		{name: "ci-pullable", file: "ci", options: Options{Pullable: []string{"registry.local/*"}}},
 		{name: "pressure-archive", file: "pressure", options: Options{Archive: "/archive", Target: &Amount{Percent: 12}}},
 		{name: "own", file: "testdata/own.yaml", options: Options{Archive: "/archive"}},
+		{name: "previous", file: "testdata/previous.yaml"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var f Facts
@@ -102,6 +103,9 @@ func TestProperties(t *testing.T) {
 		plan := Decide(f, p, o)
 		if reason := wrongPlan(f, p, o, plan); reason != "" {
 			t.Fatalf("seed %d: %s", seed, reason)
+		}
+		if none := Decide(f, &Policy{Version: 1}, o); len(none.Removed) > 0 {
+			t.Fatalf("seed %d: an empty policy removes %d objects", seed, len(none.Removed))
 		}
 		again, err := json.Marshal(Decide(f, p, o))
 		first, err2 := json.Marshal(plan)

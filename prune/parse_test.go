@@ -38,6 +38,9 @@ func TestBadPolicies(t *testing.T) {
 		{"same name", head + "  - {name: a, select: {kind: image}, action: remove}\n  - {name: a, select: {kind: image}, action: remove}\n", 4, "two rules"},
 		{"two documents", head + "  - {name: a, select: {kind: image}, action: remove}\n---\nversion: 1\n", 0, "more than one"},
 		{"protects nothing", "version: 1\nprotect: [{}]\nrules: [{name: a, select: {kind: image}, action: remove}]\n", 0, "selects nothing"},
+		{"previous in a rule", head + "  - {name: a, select: {kind: image, previous: 1}, action: remove}\n", 3, "previous"},
+		{"previous of volumes", "version: 1\nprotect: [{kind: volume, previous: 1}]\nrules: [{name: a, select: {kind: image}, action: remove}]\n", 0, "previous"},
+		{"archive keep", "version: 1\narchive: {keep: soon}\nrules: [{name: a, select: {kind: image}, action: remove}]\n", 2, "soon"},
 		{"large", strings.Repeat("#", maxPolicy+1), 0, "1 MiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -99,9 +99,11 @@ func TestRaces(t *testing.T) {
 		h.CLI(t, "create", "--name", "new", "run:1")
 		h.CLI(t, "start", "idle")
 		h.CLI(t, "tag", "free:1", "moved:1") // the name means another image now
-		record, err := Apply(t.Context(), h.env, plan)
+		env := *h.env
+		env.Now, env.StateDir = func() time.Time { return time.Now().Add(24 * time.Hour) }, t.TempDir()
+		record, err := Apply(t.Context(), &env, plan)
 		var partial *PartialError
-		if !errors.As(err, &partial) {
+		if !errors.As(err, &partial) || record.Began.Sub(plan.Made) < 24*time.Hour {
 			t.Fatalf("got %v", err)
 		}
 		for name, says := range map[string]string{
