@@ -66,6 +66,7 @@ func (h *host) app() *cli.App {
 			h.diskscanCommand(),
 			h.pruneCommand(),
 			h.recoverCommand(),
+			h.doctorCommand(),
 			h.configCommand(),
 			h.guardCommand(),
 			h.migrateWorkerCommand(),

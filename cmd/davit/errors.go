@@ -85,7 +85,7 @@ func explain(ctx context.Context, err error) failure {
 		return f
 	}
 	for _, known := range []func(error, *failure) bool{
-		explainUsage, explainJob, explainOutcome, explainMigrate, explainService, explainRepository, explainEngine, explainBackup, explainScan, explainPrune,
+		explainUsage, explainJob, explainOutcome, explainMigrate, explainService, explainRepository, explainEngine, explainBackup, explainScan, explainPrune, explainDoctor,
 	} {
 		if known(err, &f) {
 			break

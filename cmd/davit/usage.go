@@ -53,7 +53,7 @@ func (inv *invocation) docker() bool { return len(inv.path) == 0 || isDocker(inv
 // isDocker reports whether the first word of a command line stands for what docker does with it.
 func isDocker(first string) bool {
 	switch first {
-	case "backup", "engine", "migrate", "diskscan", "prune", "recover", "config", guard.Subcommand, migrate.Subcommand:
+	case "backup", "engine", "migrate", "diskscan", "prune", "recover", "doctor", "config", guard.Subcommand, migrate.Subcommand:
 		return false
 	}
 	return true

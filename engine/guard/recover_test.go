@@ -256,3 +256,30 @@ func TestSelf(t *testing.T) {
 		t.Errorf("self changes: %+v, %+v", p, q)
 	}
 }
+
+// Left names what is frozen and undoes nothing; a run whose owner or guard lives has left nothing.
+func TestLeft(t *testing.T) {
+	s := frozenState(Pause, "app")
+	f := newFakeEngine(t, s)
+	dir := deadJournal(t, f, "", intend(1, Pause, running("app")), did(1, s))
+	names, err := Left(dir)
+	must(t, err)
+	if len(names) != 1 || names[0] != "app" {
+		t.Errorf("left: %v", names)
+	}
+	if !f.c["id-app"].Paused || empty(t, dir) {
+		t.Error("looking has undone something")
+	}
+	alive, err := openJournal(filepath.Join(dir, "run1"+suffix), time.Now)
+	must(t, err)
+	if ok, err := tryLock(alive.f); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if names, err := Left(dir); err != nil || len(names) != 0 {
+		t.Errorf("of a run that lives: %v, %v", names, err)
+	}
+	must(t, alive.close())
+	if names, err := Left(filepath.Join(dir, "none")); err != nil || names != nil {
+		t.Errorf("without a folder: %v, %v", names, err)
+	}
+}
