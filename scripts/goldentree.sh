@@ -1,5 +1,5 @@
 #!/bin/bash
-# goldentree.sh FOLDER - make the tree that testdata/repository-v1 holds: one of each kind
+# goldentree.sh FOLDER - make the tree that testdata/repository*-v1 hold: one of each kind
 # of entry, with fixed times and owners. As root.
 set -euo pipefail
 tree=$1
