@@ -56,6 +56,7 @@ func TestRealEngines(t *testing.T) {
 			t.Run("local", func(t *testing.T) { testLocal(t, b) })
 			t.Run("containers", func(t *testing.T) { testContainers(t, b) })
 			t.Run("lifecycle", func(t *testing.T) { testLifecycle(t, b) })
+			t.Run("exec", func(t *testing.T) { testExec(t, b) })
 			t.Run("volumes", func(t *testing.T) { testVolumes(t, b) })
 			t.Run("images", func(t *testing.T) { testImages(t, b) })
 			t.Run("recreate", func(t *testing.T) { testRecreate(t, b) })
