@@ -18,12 +18,20 @@ import (
 // Push, pull, login and search against a real registry and a stub of the search endpoint, both on the loopback of the
 // engines: the same with docker's client and with davit.
 func TestDockerRegistry(t *testing.T) {
-	both := newSides(t, "28.5")
-	for _, s := range []*side{both.docker, both.davit} {
-		startRegistry(t, s)
-		serveSearch(t, s)
+	versions := []string{"28.5"}
+	if everything() {
+		versions = append(versions, "20.10")
 	}
-	both.table(t, "../../testdata/docker/registry/registry.txt", "28.5")
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			both := newSides(t, version)
+			for _, s := range []*side{both.docker, both.davit} {
+				startRegistry(t, s)
+				serveSearch(t, s)
+			}
+			both.table(t, "../../testdata/docker/registry/registry.txt", version)
+		})
+	}
 }
 
 // startRegistry starts a registry at 127.0.0.1:5000 in the engine's network, with one user.
