@@ -24,7 +24,7 @@ func (h *host) backupScheduleCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "install", Usage: "Run a job at times of the day, or by a cron expression",
-				UsageText: "davit backup schedule install JOB --at TIME… | --cron EXPRESSION [--jitter TIME]",
+				UsageText: "davit backup schedule install JOB --at TIME… [flags]\n       davit backup schedule install JOB --cron EXPRESSION [flags]",
 				Description: paragraph("Writes a timer and a hardened service of systemd, davit-backup-JOB; a run that was missed while the host was off "+
 					"is caught up after boot. Without systemd it writes /etc/cron.d/davit-backup-JOB, and cron has no jitter and catches up on nothing. "+
 					"An earlier schedule of the same job is replaced.") +
@@ -170,7 +170,12 @@ func (h *host) scheduleEntry(c *cli.Context, name string, plan *schedule.Plan) (
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
 	e := &schedule.Entry{Job: name, Plan: plan, Jitter: c.Duration("jitter"), Program: program, ConfigFile: file}
-	e.Writes = []string{cfg.RepositoryOf(j).Path, global(c, "state-dir"), global(c, "cache-dir")}
+	e.Writes = []string{cfg.RepositoryOf(j).Path}
+	for flag, dir := range map[string]*string{"state-dir": &e.StateDir, "cache-dir": &e.CacheDir} {
+		if *dir, err = filepath.Abs(global(c, flag)); err != nil {
+			return nil, err
+		}
+	}
 	if m := cfg.Metrics.Textfile; m != "" {
 		e.Writes = append(e.Writes, filepath.Dir(m))
 	}

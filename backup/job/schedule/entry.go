@@ -13,8 +13,10 @@ type Entry struct {
 	Jitter     time.Duration // a random delay of at most this, so that a fleet does not begin at once; not with cron
 	Program    string        // davit's own, absolute
 	ConfigFile string        // absolute
-	Writes     []string      // folders that the run writes to: repositories, state, cache, metrics
-	Env        []string      // "KEY=value" that the run needs to find its engine
+	StateDir   string        // absolute, as CacheDir
+	CacheDir   string
+	Writes     []string // other folders that the run writes to: the repository, metrics
+	Env        []string // "KEY=value" that the run needs to find its engine
 }
 
 // mark is the first line of every file of this package.
@@ -56,6 +58,7 @@ TimeoutStopSec=2min
 NoNewPrivileges=yes
 ProtectSystem=strict
 `)
+	b.WriteString(managed("State", "/var/lib", e.StateDir) + managed("Cache", "/var/cache", e.CacheDir))
 	for _, dir := range e.Writes {
 		fmt.Fprintf(&b, "ReadWritePaths=-%s\n", quote(dir))
 	}
@@ -73,6 +76,15 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_FSETID CAP_KILL CAP_SYS_PTRACE CAP_SYS_NICE CAP_SYS_ADMIN CAP_LEASE
 `)
 	return b.String()
+}
+
+// managed lets the run write to a folder that has to be there before the run begins: systemd makes it if it is in the
+// usual place, [Store.Install] made it if not.
+func managed(kind, root, dir string) string {
+	if name, ok := strings.CutPrefix(dir, root+"/"); ok {
+		return fmt.Sprintf("%sDirectory=%s\n%sDirectoryMode=0700\n", kind, quote(name), kind)
+	}
+	return fmt.Sprintf("ReadWritePaths=-%s\n", quote(dir))
 }
 
 // CronFile is a file for /etc/cron.d.

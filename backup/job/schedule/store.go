@@ -57,6 +57,11 @@ func (s *Store) Install(ctx context.Context, e *Entry) error {
 	if s.Manager == nil {
 		return write(map[string]string{cron: e.CronFile()})
 	}
+	for _, dir := range []string{e.StateDir, e.CacheDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("install schedule: %w", err)
+		}
+	}
 	if err := write(map[string]string{service: e.Service(), timer: e.Timer()}); err != nil {
 		return err
 	}

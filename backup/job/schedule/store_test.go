@@ -38,7 +38,8 @@ func entry(t *testing.T, times ...string) *Entry {
 	}
 	return &Entry{
 		Job: "nightly", Plan: p, Jitter: 5 * time.Minute, Program: "/opt/my davit/100%/davit", ConfigFile: "/etc/davit/config.yaml",
-		Writes: []string{"/srv/back up", "/var/lib/davit"}, Env: []string{"DOCKER_HOST=unix:///run/d.sock"},
+		StateDir: "/var/lib/davit", CacheDir: t.TempDir() + "/cache",
+		Writes: []string{"/srv/back up"}, Env: []string{"DOCKER_HOST=unix:///run/d.sock"},
 	}
 }
 
@@ -49,7 +50,8 @@ func TestTimers(t *testing.T) {
 	if err := s.Install(t.Context(), entry(t, "03:10")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Install(t.Context(), entry(t, "04:10", "16:10")); err != nil { // instead of the first
+	e := entry(t, "04:10", "16:10")
+	if err := s.Install(t.Context(), e); err != nil { // instead of the first
 		t.Fatal(err)
 	}
 	list, err := s.List(t.Context())
@@ -63,11 +65,14 @@ func TestTimers(t *testing.T) {
 	}
 	for _, want := range []string{
 		`ExecStart="/opt/my davit/100%%/davit" backup run --verbose --config-file /etc/davit/config.yaml nightly`,
-		`ReadWritePaths=-"/srv/back up"`, "ProtectSystem=strict", "Environment=DOCKER_HOST=unix:///run/d.sock",
+		`ReadWritePaths=-"/srv/back up"`, "StateDirectory=davit", "StateDirectoryMode=0700", "ReadWritePaths=-" + e.CacheDir, "ProtectSystem=strict", "Environment=DOCKER_HOST=unix:///run/d.sock",
 	} {
 		if !strings.Contains(string(unit), want+"\n") {
 			t.Errorf("no %s in %s", want, unit)
 		}
+	}
+	if _, err := os.Stat(e.CacheDir); err != nil {
+		t.Error("a folder that the run may write to is not there, so it could not even make it")
 	}
 	if err := s.Remove(t.Context(), "nightly"); err != nil {
 		t.Fatal(err)
