@@ -141,7 +141,13 @@ func (r *createRun) publish(ctx context.Context) error {
 	}
 	published, err := r.session.Commit(ctx, s)
 	r.report.Snapshot = published.ID
-	return err
+	if err != nil {
+		return err
+	}
+	if err := cacheImages(r.env, r.items); err != nil {
+		r.report.Notes = append(r.report.Notes, err.Error()+"; the next run exports images again")
+	}
+	return nil
 }
 
 // checkRoom refuses to begin, or to go on, when the repository's disk is nearly full.
@@ -182,6 +188,7 @@ func (r *createRun) newSaver(progress chunk.Progress) *chunk.Saver {
 			RunTarget: c.RunTarget, MinChunk: int(c.CDCMin), AvgChunk: int(c.CDCAvg), MaxChunk: int(c.CDCMax),
 		},
 		GearSeed: r.cutSeed,
+		Level:    r.plan.Options.Compression.level(),
 		Now:      r.env.Now,
 		Progress: progress,
 	})

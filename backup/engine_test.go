@@ -22,6 +22,8 @@ type realHost struct {
 	*enginetest.Dockerd
 	env *Env
 	dir string // for bind mounts, on a disk of its own
+
+	writer *Env // that makes snapshots: of an encrypted repository, without a key to read it
 }
 
 func newRealHost(t *testing.T, o enginetest.DockerdOptions) *realHost {
@@ -36,7 +38,16 @@ func newRealHost(t *testing.T, o enginetest.DockerdOptions) *realHost {
 	t.Cleanup(func() { _ = eng.Close() })
 	env := testEnv(t, eng)
 	env.Hold = GuardedBy(guard.Options{StateDir: GuardFolder(env.StateDir), Endpoint: eng.Endpoint()}, guard.Of(eng))
-	return &realHost{Dockerd: d, env: env, dir: dir}
+	return &realHost{Dockerd: d, env: env, dir: dir, writer: env}
+}
+
+// encrypt gives the host an encrypted repository.
+func (h *realHost) encrypt(t *testing.T) {
+	t.Helper()
+	sealed := newSealedHost(t)
+	reader, writer := *h.env, *h.env
+	reader.Repo, writer.Repo = sealed.reader(t).Repo, sealed.env(t, nil).Repo
+	h.env, h.writer = &reader, &writer
 }
 
 // bindable gives a folder of /dev/shm another name: nothing below /dev is ever saved.
@@ -134,13 +145,21 @@ func (h *realHost) restore(t *testing.T, o RestoreOptions) *RestoreReport {
 // A whole host goes out, is destroyed, and comes back: files, image ids and tags, networks and the containers'
 // definitions are what they were, and what ran runs again.
 func TestHostRoundTrip(t *testing.T) {
-	for name, o := range map[string]enginetest.DockerdOptions{
-		"20.10":            {Version: "20.10"},
-		"28.5":             {Version: "28.5"},
-		"28.5, containerd": {Version: "28.5", ContainerdStore: true},
+	for name, o := range map[string]struct {
+		enginetest.DockerdOptions
+		encrypted bool
+	}{
+		"20.10":                       {enginetest.DockerdOptions{Version: "20.10"}, false},
+		"28.5":                        {enginetest.DockerdOptions{Version: "28.5"}, false},
+		"28.5, encrypted":             {enginetest.DockerdOptions{Version: "28.5"}, true},
+		"28.5, containerd":            {enginetest.DockerdOptions{Version: "28.5", ContainerdStore: true}, false},
+		"28.5, containerd, encrypted": {enginetest.DockerdOptions{Version: "28.5", ContainerdStore: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newRealHost(t, o)
+			h := newRealHost(t, o.DockerdOptions)
+			if o.encrypted {
+				h.encrypt(t)
+			}
 			h.MakeImage(t, "base:1")
 			h.BuildLayers(t, "app:1", "base:1", "echo hello > /hello")
 			h.CLI(t, "tag", "app:1", "app:latest")
@@ -163,7 +182,7 @@ func TestHostRoundTrip(t *testing.T) {
 			ids := h.CLI(t, "image", "inspect", "--format", "{{.Id}}", "base:1", "app:1", "app:latest")
 			network := h.CLI(t, "network", "inspect", "--format", "{{json .IPAM}} {{json .Labels}} {{.Driver}}", "back")
 
-			report := create(t, h.env, CreateOptions{})
+			report := create(t, h.writer, CreateOptions{})
 			if !report.Complete || len(report.Freezes) != 1 {
 				t.Errorf("report: complete %v, freezes %+v", report.Complete, report.Freezes)
 			}
@@ -223,7 +242,7 @@ func TestHostRoundTrip(t *testing.T) {
 // secondRunSavesNothing proves that neither files nor images are stored again, and no image is exported.
 func (h *realHost) secondRunSavesNothing(t *testing.T) {
 	t.Helper()
-	report := create(t, h.env, CreateOptions{})
+	report := create(t, h.writer, CreateOptions{})
 	for _, it := range report.Items {
 		if it.Kind == KindImage && !it.Reused {
 			t.Errorf("image %s was exported again", it.Name)

@@ -48,7 +48,7 @@ func (b *planBuilder) addImages(ctx context.Context, env *Env) error {
 	if len(b.chosen.images) == 0 {
 		return nil
 	}
-	stored, err := b.imagesInRepository(ctx, env.Repo)
+	stored, err := b.imagesInRepository(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -102,20 +102,16 @@ func (b *planBuilder) noteMissingImages() {
 }
 
 // imagesInRepository is the images that snapshots hold, by store kind and id.
-func (b *planBuilder) imagesInRepository(ctx context.Context, r *repo.Repository) (map[string]archive.ImageItem, error) {
+func (b *planBuilder) imagesInRepository(ctx context.Context, env *Env) (map[string]archive.ImageItem, error) {
 	images := map[string]archive.ImageItem{}
-	if r == nil {
+	if env.Repo == nil {
 		return images, nil
 	}
-	items, err := storedImages(ctx, r)
+	items, err := storedImages(ctx, env.Repo)
 	if err != nil {
 		return nil, err
 	}
-	for _, it := range items {
-		img, err := archive.ParseItem(it.Desc, it.Annotations)
-		if err != nil {
-			continue // a snapshot that only a newer davit can read whole
-		}
+	for _, img := range knownImages(env, items) {
 		key := string(img.Kind) + " " + img.ID
 		if _, ok := images[key]; !ok {
 			images[key] = img
