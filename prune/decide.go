@@ -213,16 +213,27 @@ func (d *decision) candidates() []*Verdict {
 	return list
 }
 
-// unarchived keeps what is only to go once it is archived, when there is no archive.
+// unarchived keeps what is only to go once it is archived, when there is no archive, and says how much that is.
 func (d *decision) unarchived(candidates []*Verdict) {
 	if d.options.Archive != "" {
 		return
 	}
+	var stays []*Verdict
 	for _, v := range candidates {
 		if v.Remove && v.Archive {
-			v.Remove, v.Archive, v.Reason = false, false, fmt.Sprintf("rule %s archives it first, and there is no archive", v.Rule)
+			stays = append(stays, v)
 		}
 	}
+	if len(stays) == 0 {
+		return
+	}
+	most := d.facts.frees(d.closed(slices.DeleteFunc(slices.Clone(candidates), func(v *Verdict) bool { return !v.Remove })))
+	for _, v := range stays {
+		v.Remove, v.Archive, v.Reason = false, false, fmt.Sprintf("rule %s archives it first, and there is no archive", v.Rule)
+	}
+	rest := d.facts.frees(d.closed(slices.DeleteFunc(slices.Clone(candidates), func(v *Verdict) bool { return !v.Remove })))
+	d.notes = append(d.notes, fmt.Sprintf("%d objects more (%s) would go, if they were archived first: --archive REPO, best on another disk; "+
+		"or --pullable PATTERN for images that a registry still has", len(stays), humanize.IBytes(uint64(max(0, most-rest)))))
 }
 
 // settle keeps every candidate that something needs which stays.

@@ -16,9 +16,13 @@ func (h *host) pruneCommand() *cli.Command {
 		Name:     "prune",
 		Category: maintenance,
 		Usage:    "Free the disk by policy, with undo",
-		Description: paragraph("A policy says what may go; a preset is one that davit brings along (davit prune policy show). " +
-			"Nothing in use goes, nothing is removed with force, and named volumes only when a rule asks for them and " +
-			"they are archived first."),
+		Description: paragraph("A policy says what may go; a preset is one that davit brings along (davit prune policy show). "+
+			"Nothing in use goes, nothing is removed with force, and named volumes only when a rule asks for them and "+
+			"they are archived first.") +
+			paragraph("safe: what nobody misses: containers that stopped a week ago, old build cache, dangling images, unused networks. "+
+				"ci: a build machine: what jobs left, images unused for a week except the newest two of each name. "+
+				"pressure: the disk is full: build cache, then the least recently used, until 25% or --target is free. "+
+				"What cannot be made again is archived first (--archive), or stays."),
 		Subcommands: []*cli.Command{
 			h.prunePlanCommand(),
 			h.pruneApplyCommand(),

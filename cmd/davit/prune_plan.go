@@ -94,7 +94,7 @@ func writePrunePlan(w io.Writer, p *prune.Plan, kept bool) error {
 		text.linef("free now in %s: %s of %s%s", p.Space.Path, size(int64(p.Space.Free)), size(int64(p.Space.Total)), goalText(p.Goal))
 	}
 	if short := p.Short(); short > 0 {
-		text.linef("that leaves %s to the target; --kept tells why the rest stays", size(short))
+		text.linef("that leaves %s to the target%s", size(short), ifThen(!kept, "; --kept tells why the rest stays"))
 	}
 	for _, n := range p.Notes {
 		text.linef("note: %s", n)
