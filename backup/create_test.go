@@ -157,6 +157,35 @@ func TestSingleFile(t *testing.T) {
 	}
 }
 
+// A slower level takes less room, and all of them restore.
+func TestCompressionLevels(t *testing.T) {
+	dir := t.TempDir()
+	var text strings.Builder
+	sources, err := filepath.Glob("*.go")
+	if err != nil || len(sources) == 0 {
+		t.Fatal(sources, err)
+	}
+	for _, path := range sources {
+		text.WriteString(read(t, path))
+	}
+	write(t, dir+"/file", text.String())
+	var last int64
+	for _, level := range []Compression{CompressionMax, CompressionBetter, CompressionDefault, CompressionFastest} {
+		env := testEnv(t, nil)
+		report := create(t, env, CreateOptions{Selection: Selection{Paths: []string{dir}}, Compression: level})
+		if report.Totals.Stored <= last {
+			t.Errorf("%s stores %d bytes, the slower level %d", level, report.Totals.Stored, last)
+		}
+		last = report.Totals.Stored
+		if read(t, restoreTo(t, env, "latest:path/"+EncodeName(dir))+"/file") != text.String() {
+			t.Errorf("%s: the file is another", level)
+		}
+	}
+	if _, err := tryCreate(testEnv(t, nil), CreateOptions{Selection: Selection{Paths: []string{dir}}, Compression: "much"}); err == nil {
+		t.Error("an unknown level is accepted")
+	}
+}
+
 // What a pattern excludes is not in the snapshot.
 func TestExclude(t *testing.T) {
 	dir := t.TempDir()

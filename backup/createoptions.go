@@ -29,6 +29,7 @@ type CreateOptions struct {
 	LayerWarning int64         // name containers whose unsaved writable layer is larger; 0 is 10 MB
 	ForceRead    bool          // read every file, also what did not change
 	Reread       int           // read one of so many shares of what did not change, each run the next; 0 is none
+	Compression  Compression   // of new data
 	RPO          time.Duration // how old the newest snapshot of this job may be, written into it; 0: nobody said
 	// Labels are those that steer davit, by the names of containers, as if they were set there; they go before the container's own.
 	Labels map[string]map[string]string
@@ -62,6 +63,9 @@ func (o CreateOptions) Check() error {
 	}
 	if o.MaxFreeze < 0 {
 		return &UsageError{Reason: "--max-freeze is negative"}
+	}
+	if err := o.Compression.check(); err != nil {
+		return err
 	}
 	if o.Reread < 0 {
 		return &UsageError{Reason: "--reread is negative"}

@@ -136,7 +136,9 @@ func (i *plannedImage) name() string {
 // export streams images from the engine into the repository.
 func (r *createRun) export(ctx context.Context, images []*plannedImage) (_ *archive.ImportResult, err error) {
 	refs := make([]string, len(images))
-	o := archive.ImportOptions{Kind: archive.StoreKind(r.plan.Engine.Store), Platform: r.plan.platform}
+	o := archive.ImportOptions{
+		Kind: archive.StoreKind(r.plan.Engine.Store), Platform: r.plan.platform, Level: r.plan.Options.Compression.level(),
+	}
 	for i, img := range images {
 		refs[i] = img.want.ID
 		o.Want = append(o.Want, img.want)

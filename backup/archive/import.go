@@ -21,7 +21,7 @@ import (
 // images are incomplete or damaged, the result holds the others, and the error
 // joins one *ImageError for each; nothing refers to what was stored of them.
 func Import(ctx context.Context, store Store, save io.Reader, o ImportOptions) (*ImportResult, error) {
-	l, err := newLayers(store)
+	l, err := newLayers(store, o.Level)
 	if err != nil {
 		return nil, err
 	}

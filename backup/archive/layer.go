@@ -40,8 +40,11 @@ type layers struct {
 	bytes int64 // their length
 }
 
-func newLayers(store Store) (*layers, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault))
+func newLayers(store Store, level zstd.EncoderLevel) (*layers, error) {
+	if level == 0 {
+		level = zstd.SpeedDefault
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level))
 	if err != nil {
 		return nil, fmt.Errorf("make zstd encoder: %w", err)
 	}

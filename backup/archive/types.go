@@ -6,6 +6,7 @@ import (
 
 	"davit/backup/repo"
 
+	"github.com/klauspost/compress/zstd"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -60,6 +61,9 @@ type ImportOptions struct {
 	Platform *ocispec.Platform
 	// Want lists the images to take; others are passed over. Nil takes all.
 	Want []Want
+	// Level compresses layers that the engine gives uncompressed; 0 is zstd's
+	// default.
+	Level zstd.EncoderLevel
 }
 
 // ImportResult is what a stream held. An image is listed only when all of it

@@ -49,6 +49,8 @@ func createFlags() []cli.Flag {
 			Usage: "let a group of containers go after this `TIME`, its items are then marked as not consistent"},
 		&cli.BoolFlag{Name: "allow-rm-loss", Usage: "with --consistency stop: stop --rm containers, which deletes their anonymous volumes"},
 		&cli.StringFlag{Name: "job", EnvVars: []string{"DAVIT_JOB"}, Usage: "`NAME` to file the snapshot under"},
+		&cli.StringFlag{Name: "compression", EnvVars: []string{"DAVIT_COMPRESSION"},
+			Usage: "`LEVEL` for new data: fastest (files), default (images), better or max"},
 		&cli.BoolFlag{Name: "force-read", Usage: "read every file, also what did not change"},
 		&cli.IntFlag{Name: "reread", EnvVars: []string{"DAVIT_REREAD"},
 			Usage: "read one of `N` shares of what did not change, each run the next: finds what a disk changed by itself"},
@@ -77,6 +79,7 @@ func createOptions(c *cli.Context) (backup.CreateOptions, error) {
 		MaxFreeze:   c.Duration("max-freeze"),
 		AllowRMLoss: c.Bool("allow-rm-loss"),
 		Job:         c.String("job"),
+		Compression: backup.Compression(c.String("compression")),
 		ForceRead:   c.Bool("force-read"),
 		Reread:      c.Int("reread"),
 	}
