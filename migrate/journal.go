@@ -183,6 +183,9 @@ func Order(stateDir string, a Action, now func() time.Time) error {
 	if j.state == nil {
 		return ErrNone
 	}
+	if j.state.Outcome == "" && (a != ActionRun || j.state.Step != StepCopy) {
+		return &UnfinishedError{State: j.state}
+	}
 	if err := allowed(j.state, a); err != nil {
 		return err
 	}

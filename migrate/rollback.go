@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -37,7 +36,7 @@ func (s *State) LosesWrites() bool {
 // rollback takes the engine back to the old roots after a migration was done.
 func (r *work) rollback(ctx context.Context) error {
 	if r.state.Outcome != Done {
-		return r.undoFor(ctx, r.state.Step, errors.New("rollback was asked for"))
+		return fmt.Errorf("go back to the old root: the engine is not on the new one")
 	}
 	r.state.Reason, r.state.Failed = "", ""
 	if err := r.stopAfterwards(ctx, r.state.Plan.Options.Method == MethodRename); err != nil {

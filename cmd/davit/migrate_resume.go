@@ -35,6 +35,9 @@ func (h *host) migrateAgain(a migrate.Action, question string) cli.ActionFunc {
 		if err := h.confirm(c, question); err != nil {
 			return err
 		}
+		if _, err := h.recoverMigration(c); err != nil { // what a dead worker left comes first
+			return err
+		}
 		if err := migrate.Order(global(c, "state-dir"), a, h.now); err != nil {
 			return err
 		}

@@ -43,6 +43,14 @@ func (h *host) migrateRollback(c *cli.Context) error {
 	if migrate.Busy(stateDir) {
 		return h.abortMigration(c)
 	}
+	if s.Outcome == "" { // its worker is dead
+		if s, err = h.recoverMigration(c); err != nil {
+			return err
+		}
+		if s == nil || !s.OnNewRoot() {
+			return h.migrateStatus(c)
+		}
+	}
 	if s.LosesWrites() && !c.Bool("lose-writes") && !c.Bool("sync-back") {
 		return writesError{s.Plan.ID}
 	}
