@@ -1,7 +1,8 @@
 # report.awk - medians per row and tool, then davit's ratios beside what they must reach.
 #
 # Input: "ROW TOOL VALUE KIB" per measurement; the value is seconds, or bytes in the rows
-# size, pgsize and new. The variable goals holds lines ROW|PEER|MUST|AIM|TEXT.
+# size, pgsize and new. The variable goals holds lines ROW|PEER|MUST|AIM|TEXT, and |TOOL when
+# that is not davit.
 function median(list,   n, i, j, v, t) {
 	n = split(list, v, " ")
 	for (i = 2; i <= n; i++)
@@ -28,8 +29,9 @@ END {
 	printf "\n" line, "davit / peer", "peer", "ratio", "must", "aim", ""
 	g = split(goals, lines, "\n")
 	for (i = 1; i <= g; i++) {
+		split("", f)
 		split(lines[i], f, "|")
-		davit = f[1] " davit"; peer = f[1] " " f[2]
+		davit = f[1] " " (f[6] ? f[6] : "davit"); peer = f[1] " " f[2]
 		memory = f[2] == "memory"
 		if (!(davit in all) || (!memory && !(peer in all))) {
 			printf line, f[5], f[2], "-", f[3], f[4], "not measured"
