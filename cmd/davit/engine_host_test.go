@@ -16,13 +16,18 @@ import (
 // serviceHost is a host with this davit in it.
 func serviceHost(t *testing.T) *enginetest.Host {
 	t.Helper()
+	return serviceHostWith(t, enginetest.HostOptions{})
+}
+
+func serviceHostWith(t *testing.T, o enginetest.HostOptions) *enginetest.Host {
+	t.Helper()
 	bin := filepath.Join(t.TempDir(), "davit")
 	build := exec.Command("go", "build", "-o", bin, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build davit: %v: %s", err, out)
 	}
-	h := enginetest.StartHost(t)
+	h := enginetest.StartHostWith(t, o)
 	h.Put(t, bin, "/usr/local/bin/davit")
 	return h
 }
@@ -83,6 +88,37 @@ func TestEngineServiceOnAHost(t *testing.T) {
 		{args: "davit engine status --unit nothing", code: 1, stderr: "no unit nothing"},
 	} {
 		s.run(t, h)
+	}
+}
+
+// The service on newer systems and engines, whose dockerd judges its configuration itself.
+func TestEngineServiceOnNewerHosts(t *testing.T) {
+	for _, o := range []enginetest.HostOptions{{Engine: "26.1"}, {Engine: "28.5"}, {Engine: "29"}} {
+		t.Run(o.Engine, func(t *testing.T) {
+			h := serviceHostWith(t, o)
+			for _, s := range []step{
+				{args: "davit engine status", stdout: "engine: " + o.Engine},
+				{args: "davit engine stop", stdout: "stopped docker.socket, docker.service\n"},
+				{args: "docker ps", code: 1, stderr: "Cannot connect"},
+				{args: "davit engine status", code: 13, stdout: "docker.service: inactive (dead)"},
+				{args: "davit engine start", stdout: "started docker.socket, docker.service, main pid"},
+				{args: "davit engine reload", stdout: "reloaded docker.service"},
+				{args: "davit engine restart", stdout: "restarted docker.service"},
+				{args: "davit engine disable --now", stdout: "disabled docker.socket, docker.service\nstopped docker.socket, docker.service\n"},
+				{args: "systemctl is-enabled docker.socket docker.service", code: 1, stdout: "disabled\ndisabled\n"},
+				{args: "davit engine enable --now", stdout: "started docker.socket, docker.service"},
+				{args: "mkdir -p /etc/docker && printf '{\n  \"debgu\": true\n}\n' > /etc/docker/daemon.json"}, // a key that dockerd does not know
+				{args: "davit engine restart", code: 1, stderr: "debgu"},
+				{args: "docker ps"}, // it was not stopped
+				{args: "davit engine stop"},
+				{args: "davit engine start", code: 1, stderr: "debgu"},
+				{args: "rm /etc/docker/daemon.json"},
+				{args: "davit engine start", stdout: "started docker.service"},
+				{args: "docker ps"},
+			} {
+				s.run(t, h)
+			}
+		})
 	}
 }
 

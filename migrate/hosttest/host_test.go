@@ -25,8 +25,11 @@ type host struct {
 	t *testing.T
 }
 
-// buildDavit makes the program once for all tests.
+// buildDavit makes the program once for all tests, unless DAVIT_BINARY names one.
 var buildDavit = sync.OnceValues(func() (string, error) {
+	if given := os.Getenv("DAVIT_BINARY"); given != "" {
+		return given, nil
+	}
 	dir, err := os.MkdirTemp("", "davit-hosttest-")
 	if err != nil {
 		return "", err
@@ -42,7 +45,7 @@ var buildDavit = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, err := buildDavit(); err == nil {
+	if bin, err := buildDavit(); err == nil && bin != os.Getenv("DAVIT_BINARY") {
 		os.RemoveAll(filepath.Dir(bin))
 	}
 	os.Exit(code)
