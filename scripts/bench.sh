@@ -117,15 +117,19 @@ can() { declare -F "${tool}_$1" > /dev/null; }
 
 # ---- the data ----
 
+postgres() { # --make SCALE | --night SEED
+	"$here/bench/postgres.sh" "$1" "$pg" "$2" > "$PRIVATE/log" 2>&1 || {
+		tail "$PRIVATE/log" >&2
+		die "PostgreSQL, $1: exit $?"
+	}
+}
+
 make_data() {
 	say "making a tree of ${BENCH_FILES:-80000} files"
 	"$PRIVATE/bin/gentree" -files "${BENCH_FILES:-80000}" -bytes "${BENCH_BYTES:-2000000000}" "$tree"
 	say 'making a PostgreSQL folder'
 	chmod 711 "$PRIVATE" "$disk"
-	"$here/bench/postgres.sh" "$pg" "${BENCH_PG_SCALE:-95}" > "$PRIVATE/log" 2>&1 || {
-		tail "$PRIVATE/log" >&2
-		die 'no PostgreSQL folder'
-	}
+	postgres --make "${BENCH_PG_SCALE:-95}"
 	say "tree: $(find "$tree" ! -type d | wc -l) files, $(bytes_of "$tree") bytes;" \
 		"PostgreSQL: $(find "$pg" -type f | wc -l) files, $(bytes_of "$pg") bytes"
 	tar -C "$disk" -c tree pg | cat > /dev/null # warms the cache
@@ -187,7 +191,16 @@ round() { # NUMBER
 				if fresh "$disk/repo-$tool" && run_row pg save "$pg"; then note pgsize "$(bytes_of "$repo")"; fi
 				;;
 		esac
-		rm -rf "$disk/repo-$tool"
+	done
+	postgres --night "$1"
+	for tool in "${tools[@]}"; do
+		repo=$disk/repo-$tool
+		case $tool in davit | restic | borg)
+			before=$(bytes_of "$repo")
+			if run_row night save "$pg"; then note pgnew $(($(bytes_of "$repo") - before)); fi
+			;;
+		esac
+		rm -rf "$repo"
 	done
 }
 
@@ -220,6 +233,8 @@ restore|tar|0.65|0.42|restore vs zstd -d, tar x
 size|restic|1.05|0.97|repository size
 first|memory|250|150|peak memory, first backup (MB)
 pg|memory|250|150|peak memory, PostgreSQL folder (MB)
+night|restic|1.15|0.80|PostgreSQL, 1 % of the pages written, time
+pgnew|restic|0.7|0.5|PostgreSQL, 1 % of the pages, new bytes
 first|restic|0.48|0.40|first backup, encrypted|sealed
 first|davit|1.15|1.08|first backup, encrypted vs clear|sealed
 same|restic|0.15|0.10|unchanged tree, encrypted|sealed
