@@ -16,7 +16,6 @@ func TestRsyncFindsNoDifference(t *testing.T) {
 	h := fullHost(t, enginetest.HostOptions{Engine: "20.10", Disks: []string{"ext4:2G", "xfs:2G"}})
 	for _, disk := range []string{"/mnt/disk1", "/mnt/disk2"} {
 		root := h.Root(t)
-		h.forget()
 		ended := h.begin("migrate run --verify full --yes --to " + disk + "/docker")
 		pid := h.worker(root)
 		at := h.reach(root, "verify")
