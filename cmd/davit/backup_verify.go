@@ -21,10 +21,11 @@ func (h *host) backupVerifyCommand() *cli.Command {
 			examples(
 				"davit backup verify --repo /srv/backup",
 				"davit backup verify --repo /srv/backup latest --read-data",
-			) + exitCodes(exitDone, exitUsage, exitNoRepository, exitDamaged, exitInterrupted),
+			) + exitCodes(exitDone, exitUsage, exitNoRepository, exitWrongKey, exitDamaged, exitInterrupted),
 		Flags: []cli.Flag{
 			repoFlag(),
 			&cli.BoolFlag{Name: "read-data", Usage: "read and decode everything, too"},
+			&cli.BoolFlag{Name: "accept-rollback", Usage: "forget what was seen of an encrypted repository that has lost snapshots since"},
 			progressFlag(),
 			jsonFlag(),
 		},
@@ -42,6 +43,11 @@ func (h *host) backupVerify(c *cli.Context) error {
 		return err
 	}
 	defer closeRepo()
+	if c.Bool("accept-rollback") {
+		if err := env.Repo.AcceptHeads(); err != nil {
+			return err
+		}
+	}
 	p := h.startProgress(c, "verify")
 	defer p.close()
 	env.Reporter = p
