@@ -16,8 +16,14 @@ type Config struct {
 	Jobs          map[string]*Job          `yaml:"jobs"`
 	Notifications map[string]*Notification `yaml:"notifications"`
 	Metrics       Metrics                  `yaml:"metrics"`
+	Diskscan      Diskscan                 `yaml:"diskscan"`
 
 	File string `yaml:"-"` // where it was read
+}
+
+// Diskscan is what davit diskscan does without being told.
+type Diskscan struct {
+	Save bool `yaml:"save"` // keep the totals of each scan
 }
 
 // Repository is a repository that jobs name.

@@ -90,7 +90,7 @@ func TestExample(t *testing.T) {
 		t.Fatalf("%v in:\n%s", err, all)
 	}
 	j = full.Jobs["nightly"]
-	if len(j.Containers) != 2 || j.Ping == nil || len(j.Notify) != 1 || len(full.Notifications) != 2 || full.Metrics.Textfile == "" {
+	if len(j.Containers) != 2 || j.Ping == nil || len(j.Notify) != 1 || len(full.Notifications) != 2 || full.Metrics.Textfile == "" || !full.Diskscan.Save {
 		t.Errorf("not all was read: %+v", j)
 	}
 	if l := j.Options().Labels["shop-web-1"]; l[backup.LabelTimeout] != "2m0s" || l[backup.LabelExclude] != "tmp/*" {

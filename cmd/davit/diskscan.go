@@ -53,6 +53,7 @@ func diskscanFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "truncate", Usage: "with logs: empty the log of container `NAME`; may be repeated"},
 		&cli.StringFlag{Name: "keep", Usage: "with logs: save the last `SIZE` of each first, in a file in --to"},
 		&cli.StringFlag{Name: "to", Usage: "with logs: `DIR` for that, on another file system"},
+		configFlag(),
 		yesFlag(),
 		progressFlag(),
 		jsonFlag(),

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"davit/backup/job"
 	"davit/diskscan"
 	"davit/engine/hostfs"
 
@@ -17,13 +19,30 @@ import (
 func (h *host) remember(c *cli.Context, r *diskscan.Report, flags scanFlags) error {
 	history := diskscan.History{Path: filepath.Join(global(c, "state-dir"), "diskscan.json")}
 	err := history.Compare(r)
-	if !flags.save {
-		return nil
+	save, configErr := h.wantsSave(c, flags)
+	if !save {
+		return configErr
 	}
 	if err != nil {
 		return err
 	}
 	return history.Save(r)
+}
+
+// wantsSave says whether the scan is to be saved: by the flag, else the environment, else the configuration, if there
+// is one.
+func (h *host) wantsSave(c *cli.Context, flags scanFlags) (bool, error) {
+	if c.IsSet("save") {
+		return flags.save, nil
+	}
+	config, err := job.ReadConfig(h.configFile(c))
+	switch {
+	case errors.Is(err, job.ErrNoConfig) || errors.Is(err, fs.ErrPermission):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return config.Diskscan.Save, nil
 }
 
 // writePage writes the page that --html asks for.
