@@ -35,6 +35,7 @@ func TestScale(t *testing.T) {
 		"containerd": {Version: "28.5", ContainerdStore: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Setenv("TMPDIR", enginetest.Disk(t, 3<<30)) // thousands of layers are many small files
 			d := enginetest.StartDockerd(t, o)
 			began := time.Now()
 			fillScale(t, d)
