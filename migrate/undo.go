@@ -13,7 +13,10 @@ const undoTime = 20 * time.Minute
 // undoFor undoes a run that did not get to its point of no return.
 func (r *work) undoFor(ctx context.Context, step Step, why error) error {
 	undone := &UndoneError{Step: step, Err: why}
-	r.state.Failed = step
+	var differs *VerifyError
+	if step != StepVerify || errors.As(why, &differs) { // a comparison that was cut off has found nothing
+		r.state.Failed = step
+	}
 	if err := r.undo(context.WithoutCancel(ctx), fmt.Sprintf("%s: %v", step, why)); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", step, why), fmt.Errorf("undo: %w", err))
 	}
