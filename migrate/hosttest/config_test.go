@@ -98,10 +98,25 @@ mkdir -p /etc/docker; systemctl daemon-reload`)
 func TestCallersDuringTheMove(t *testing.T) {
 	h := fullHost(t, enginetest.HostOptions{Engine: "20.10"})
 	before, lines := h.inventory(), h.count()
-	h.must(`cat > /root/hammer <<'X'
-while :; do docker ps -a > /dev/null 2>&1; docker start plain > /dev/null 2>&1; done
-X
-for i in 1 2; do systemd-run -q --unit hammer$i sh /root/hammer; done`)
+	hammer := func(call string) {
+		h.must("printf 'while :; do " + call + " > /dev/null 2>&1; done' > /root/hammer; for i in 1 2; do systemd-run -q --unit hammer$i sh /root/hammer; done")
+	}
+	// One who starts a container again and again keeps it from being stopped: that is told, and undone.
+	hammer("docker start plain")
+	out, errs := h.davit(1, "migrate run --to /mnt/disk1/docker --yes")
+	if !strings.Contains(out+errs, "keeps starting them") {
+		t.Errorf("%s%s", out, errs)
+	}
+	h.must("systemctl stop hammer1 hammer2")
+	h.settled(before)
+	h.works(lines)
+	h.clean()
+
+	started := h.must("journalctl -q -u docker -o cat | grep -c 'Starting up'")
+	if started != "1" {
+		t.Errorf("the engine was started %s times", started)
+	}
+	hammer("docker ps -a; docker exec writer true")
 	h.davit(0, "migrate run --to /mnt/disk1/docker --yes")
 	h.must("systemctl stop hammer1 hammer2")
 	h.settled(before)
@@ -109,8 +124,8 @@ for i in 1 2; do systemd-run -q --unit hammer$i sh /root/hammer; done`)
 	if got := h.root(); got != "/mnt/disk1/docker" {
 		t.Errorf("the engine works in %s", got)
 	}
-	if n := h.must("find /var/lib/docker/containers -newer /mnt/disk1/docker/engine-id -name '*.json' 2> /dev/null | wc -l; journalctl -q -u docker -o cat | grep -c 'Starting up'"); !strings.HasSuffix(n, "\n2") {
-		t.Errorf("the engine was started another time than at boot and after the move: %s", n)
+	if started := h.must("journalctl -q -u docker -o cat | grep -c 'Starting up'"); started != "2" {
+		t.Errorf("the engine was started %s times, and not once more for the move", started)
 	}
 }
 
