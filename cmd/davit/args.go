@@ -16,6 +16,8 @@ type invocation struct {
 	path []*cli.Command // from the first word down; empty for davit alone
 	help bool           // help for path was asked for; nothing is to be run
 
+	topic *helpTopic // the page that was asked for, of those that belong to no command
+
 	flags [][]string  // flags[0] are the global ones, flags[i] those of path[i-1]
 	early []earlyFlag // stood before the command that owns them
 	rest  []string    // the arguments
@@ -119,6 +121,10 @@ func (inv *invocation) arguments(words []string) error {
 			continue
 		}
 		c := commandNamed(next, word)
+		if t := topicNamed(word); c == nil && inv.help && len(inv.path) == 0 && t != nil {
+			inv.topic = t
+			continue
+		}
 		if c == nil {
 			return inv.unknownCommand(word)
 		}

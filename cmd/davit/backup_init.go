@@ -12,18 +12,18 @@ func (h *host) backupInitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "Make a repository in a new or empty folder",
-		UsageText: "davit backup init --repo DIR [--recipient age1…]… [--passphrase-file FILE] [--json]",
+		UsageText: "davit backup init --repo DIR [--recipient age1…]… [flags]",
 		Description: paragraph("Without a recipient or passphrase the repository is not encrypted: whoever can read the folder can read what is "+
-			"backed up, passwords in container definitions included. It is made for its owner alone (0700).") +
-			paragraph("An encrypted repository can be read by the holders of these keys alone, not even by this host. This host gets a key to "+
-				"write with. What age-keygen made is all that is needed to restore: keep it elsewhere, and keep it well.") +
+			"backed up, passwords in container definitions included.") +
+			paragraph("An encrypted one can be read by the holders of these keys alone, not even by this host, which gets a key to "+
+				"write with. What age-keygen made is all that a restore needs: keep it elsewhere.") +
 			examples(
 				"davit backup init --repo /srv/backup",
 				"davit backup init --repo /srv/backup --recipient age1… --recipient age1…",
 			) + exitCodes(exitDone, exitUsage),
 		Flags: []cli.Flag{
 			repoFlag(), recipientFlag(),
-			&cli.StringFlag{Name: "passphrase-file", Usage: "`FILE` with a passphrase that is to decrypt the repository"},
+			&cli.StringFlag{Name: "passphrase-file", Usage: "`FILE` with a passphrase to decrypt it"},
 			jsonFlag(),
 		},
 		Action: h.backupInit,

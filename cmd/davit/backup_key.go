@@ -21,14 +21,16 @@ func (h *host) backupKeyCommand() *cli.Command {
 		Subcommands: withIdentities(
 			&cli.Command{
 				Name: "list", Aliases: []string{"ls"}, Usage: "List who can decrypt the repository",
-				UsageText:   "davit backup key list --repo DIR [--json]",
-				Description: exitCodes(exitDone, exitUsage, exitNoRepository),
-				Flags:       []cli.Flag{repoFlag(), jsonFlag()}, Action: h.keyList,
+				UsageText: "davit backup key list --repo DIR [--json]",
+				Description: examples("davit backup key list --repo /srv/backup", "davit backup key list --repo /srv/backup --json | jq -r .id") +
+					exitCodes(exitDone, exitUsage, exitNoRepository),
+				Flags: []cli.Flag{repoFlag(), jsonFlag()}, Action: h.keyList,
 			},
 			&cli.Command{
 				Name: "add", Usage: "Let somebody else decrypt the repository",
-				UsageText: "davit backup key add --repo DIR --recipient age1… | --new-passphrase-file FILE",
-				Description: examples("davit backup key add --repo /srv/backup --recipient age1… --identity-file key.txt") +
+				UsageText: "davit backup key add --repo DIR --recipient age1…\n       davit backup key add --repo DIR --new-passphrase-file FILE",
+				Description: examples("davit backup key add --recipient age1… --identity-file key.txt",
+					"davit backup key add --repo /srv/backup --new-passphrase-file phrase") +
 					exitCodes(exitDone, exitUsage, exitNoRepository, exitWrongKey),
 				Flags: []cli.Flag{
 					repoFlag(), recipientFlag(),
@@ -38,9 +40,10 @@ func (h *host) backupKeyCommand() *cli.Command {
 			},
 			&cli.Command{
 				Name: "remove", Aliases: []string{"rm"}, Usage: "Remove somebody's key, which does not take back what he could read",
-				UsageText:   "davit backup key remove --repo DIR KEY",
-				Description: exitCodes(exitDone, exitUsage, exitNoRepository),
-				Flags:       []cli.Flag{repoFlag(), yesFlag(), jsonFlag()}, Action: h.keyRemove,
+				UsageText: "davit backup key remove --repo DIR KEY",
+				Description: examples("davit backup key remove --repo /srv/backup 3f2a91c0", "davit backup key remove 3f2a91c0 --yes") +
+					exitCodes(exitDone, exitUsage, exitNoRepository),
+				Flags: []cli.Flag{repoFlag(), yesFlag(), jsonFlag()}, Action: h.keyRemove,
 			},
 			&cli.Command{
 				Name: "enroll", Usage: "Give a host the key it needs to write into the repository",
@@ -49,8 +52,7 @@ func (h *host) backupKeyCommand() *cli.Command {
 					"elsewhere, and --from FILE puts it in its place there. With that key a host encrypts and signs its backups and finds what is "+
 					"stored already; it cannot decrypt. Who holds it can check whether the repository holds a file that he has, too.") +
 					examples(
-						"davit backup key enroll --repo /srv/backup --identity-file key.txt",
-						"davit backup key enroll --repo /srv/backup --identity-file key.txt --for web2 --out web2.key",
+						"davit backup key enroll --identity-file key.txt --for web2 --out web2.key",
 						"davit backup key enroll --repo /srv/backup --from web2.key",
 					) + exitCodes(exitDone, exitUsage, exitNoRepository, exitWrongKey),
 				Flags: []cli.Flag{
@@ -66,7 +68,7 @@ func (h *host) backupKeyCommand() *cli.Command {
 }
 
 func recipientFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "recipient", Usage: "age recipient `age1…` that may decrypt the repository; may be repeated"}
+	return &cli.StringSliceFlag{Name: "recipient", Usage: "`age1…`, somebody who may decrypt it; may be repeated"}
 }
 
 func (h *host) openKeys(c *cli.Context, how access) (*repo.Repository, error) {

@@ -26,34 +26,34 @@ func (h *host) backupScheduleCommand() *cli.Command {
 				Name: "install", Usage: "Run a job at times of the day, or by a cron expression",
 				UsageText: "davit backup schedule install JOB --at TIME… [flags]\n       davit backup schedule install JOB --cron EXPRESSION [flags]",
 				Description: paragraph("Writes a timer and a hardened service of systemd, davit-backup-JOB; a run that was missed while the host was off "+
-					"is caught up after boot. Without systemd it writes /etc/cron.d/davit-backup-JOB, and cron has no jitter and catches up on nothing. "+
-					"An earlier schedule of the same job is replaced.") +
-					examples("davit backup schedule install nightly --at 03:10", "davit backup schedule install hourly --cron '@hourly' --jitter 2m",
+					"is caught up after boot. Without systemd it writes /etc/cron.d/davit-backup-JOB, without jitter and catching up. "+
+					"It replaces an earlier schedule of the job.") +
+					examples("davit backup schedule install nightly --at 03:10",
 						"davit backup schedule install weekend --cron '30 4 * * sat,sun'") + exitCodes(exitDone, exitUsage),
 				Flags: []cli.Flag{
 					configFlag(),
 					&cli.StringSliceFlag{Name: "at", Usage: "`TIME` of the day, as in 03:10; may be repeated"},
 					&cli.StringFlag{Name: "cron", Usage: "`EXPRESSION` of five fields, or @hourly, @daily, @weekly, @monthly, @yearly"},
-					&cli.DurationFlag{Name: "jitter", Value: 5 * time.Minute, Usage: "a delay by chance of at most this `TIME`, the same each day for a host"},
+					&cli.DurationFlag{Name: "jitter", Value: 5 * time.Minute, Usage: "delay by chance, at most this `TIME`"},
 					&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the files"},
 				},
 				Action: h.scheduleInstall,
 			},
 			{
 				Name: "list", Usage: "List what is installed: next run, last run, its result", UsageText: "davit backup schedule list [--json]",
-				Description: examples("davit backup schedule list") + exitCodes(exitDone, exitUsage),
+				Description: examples("davit backup schedule list", "davit backup schedule list --json") + exitCodes(exitDone, exitUsage),
 				Flags:       []cli.Flag{jsonFlag()},
 				Action:      h.scheduleList,
 			},
 			{
 				Name: "show", Usage: "Print what is installed for a job", UsageText: "davit backup schedule show JOB",
-				Description: examples("davit backup schedule show nightly") + exitCodes(exitDone, exitUsage),
+				Description: examples("davit backup schedule show nightly", "davit backup schedule show weekend") + exitCodes(exitDone, exitUsage),
 				Action:      h.scheduleShow,
 			},
 			{
 				Name: "remove", Usage: "Take a job's schedule away", UsageText: "davit backup schedule remove JOB",
 				Description: paragraph("A run that goes on is not ended. The job, its snapshots and its history stay.") +
-					examples("davit backup schedule remove nightly") + exitCodes(exitDone, exitUsage),
+					examples("davit backup schedule remove nightly", "davit backup schedule remove weekend") + exitCodes(exitDone, exitUsage),
 				Action: h.scheduleRemove,
 			},
 		},

@@ -16,7 +16,7 @@ func (h *host) backupStatsCommand() *cli.Command {
 		UsageText: "davit backup stats --repo DIR [--json]",
 		Description: paragraph("NEEDS is all that a snapshot consists of, as stored; UNIQUE is what no other snapshot needs, which is what forgetting "+
 			"it alone would free.") +
-			examples("davit backup stats --repo /srv/backup") +
+			examples("davit backup stats --repo /srv/backup", "davit backup stats --repo /srv/backup --json | jq .") +
 			exitCodes(exitDone, exitUsage, exitNoRepository, exitDamaged),
 		Flags:  []cli.Flag{repoFlag(), jsonFlag()},
 		Action: h.backupStats,

@@ -14,7 +14,7 @@ func (h *host) backupUnlockCommand() *cli.Command {
 		Description: paragraph("A lock goes away with its process, so there is none to remove. What remains of a backup that died on another "+
 			"host counts as alive for a day and keeps gc waiting; --force removes it when you know that it is dead. "+
 			"What holds its lock always stays.") +
-			examples("davit backup unlock --repo /srv/backup") +
+			examples("davit backup unlock --repo /srv/backup", "davit backup unlock --repo /srv/backup --force") +
 			exitCodes(exitDone, exitUsage, exitNoRepository, exitInterrupted),
 		Flags: []cli.Flag{
 			repoFlag(),

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"davit/backup/job"
 
@@ -26,7 +28,7 @@ func (h *host) configCommand() *cli.Command {
 			},
 			{
 				Name: "example", Usage: "Print a configuration with comments", UsageText: "davit config example",
-				Description: examples("davit config example > /etc/davit/config.yaml") + exitCodes(exitDone, exitUsage),
+				Description: examples("davit config example", "davit config example > /etc/davit/config.yaml") + exitCodes(exitDone, exitUsage),
 				Action:      h.configExample,
 			},
 		},
@@ -51,6 +53,24 @@ func (h *host) usualConfigFile() string {
 		return "/etc/davit/config.yaml"
 	}
 	return filepath.Join(h.xdg("XDG_CONFIG_HOME", ".config"), "davit", "config.yaml")
+}
+
+// onlyRepository is the repository of the configuration, when it has just one; nil otherwise, and without a configuration.
+func (h *host) onlyRepository() (*job.Repository, error) {
+	file := h.getenv("DAVIT_CONFIG_FILE")
+	if file == "" {
+		file = h.usualConfigFile()
+	}
+	cfg, err := job.ReadConfig(file)
+	switch {
+	case errors.Is(err, job.ErrNoConfig):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(cfg.Repositories) != 1:
+		return nil, nil
+	}
+	return slices.Collect(maps.Values(cfg.Repositories))[0], nil
 }
 
 func (h *host) configCheck(c *cli.Context) error {

@@ -17,7 +17,7 @@ func (h *host) doctorCommand() *cli.Command {
 		UsageText: "davit doctor [--repo DIR] [--json]",
 		Description: paragraph("Engine, permissions, folders, systemd, configuration, repositories, last backup, clock, last drill, and what "+
 			"a killed run left: each is ok, a warning or a problem, with the way out. Changes nothing. Repositories are those of the configuration, or --repo.") +
-			examples("davit doctor", "davit doctor --repo /srv/backup --json | jq -r 'select(.level == \"problem\").hint'") +
+			examples("davit doctor", "davit doctor --repo /srv/backup --json | jq -r .hint") +
 			exitCodes(exitDone, exitUsage),
 		Flags:  []cli.Flag{configFlag(), repoFlag(), jsonFlag()},
 		Action: h.doctor,

@@ -49,7 +49,7 @@ func jobFlags(more ...cli.Flag) []cli.Flag {
 }
 
 func rmLossFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "allow-rm-loss", Usage: "stop it although that deletes containers that run with --rm"}
+	return &cli.BoolFlag{Name: "allow-rm-loss", Usage: "stop it although that deletes --rm containers"}
 }
 
 // findService connects to systemd and finds the engine's service.

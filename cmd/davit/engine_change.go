@@ -18,7 +18,7 @@ func (h *host) engineStartCommand() *cli.Command {
 		Usage:     "Start the engine and wait until it is ready",
 		UsageText: "davit engine start [FLAGS]",
 		Description: paragraph("Past failures are forgotten first. When it does not start, the engine's own reason is shown.") +
-			examples("davit engine start") + exitCodes(exitDone, exitFailed, exitUsage),
+			examples("davit engine start", "davit engine start --timeout 1m") + exitCodes(exitDone, exitFailed, exitUsage),
 		Flags: jobFlags(),
 		Action: h.engineChange("started", func(ctx context.Context, s *service.Service, _ *cli.Context) (service.Change, error) {
 			return s.Start(ctx)
@@ -52,7 +52,7 @@ func (h *host) engineRestartCommand() *cli.Command {
 		UsageText: "davit engine restart [--allow-rm-loss] [--no-check] [FLAGS]",
 		Description: paragraph("First the engine's configuration is checked, so that no engine is stopped that could not start again. "+
 			"Running containers with --rm would be deleted: refused without --allow-rm-loss.") +
-			examples("davit engine restart") + exitCodes(exitDone, exitFailed, exitUsage),
+			examples("davit engine restart", "davit engine restart --timeout 10m --json") + exitCodes(exitDone, exitFailed, exitUsage),
 		Flags: jobFlags(rmLossFlag(), noCheckFlag()),
 		Action: h.engineChange("restarted", func(ctx context.Context, s *service.Service, c *cli.Context) (service.Change, error) {
 			if err := checkConfig(ctx, s, c); err != nil {
@@ -73,7 +73,7 @@ func (h *host) engineReloadCommand() *cli.Command {
 		UsageText: "davit engine reload [--no-check] [FLAGS]",
 		Description: paragraph("Nothing stops. The engine takes up some settings only; others, data-root among them, need a restart. "+
 			"A file that it would not take is refused first.") +
-			examples("davit engine reload") + exitCodes(exitDone, exitFailed, exitUsage),
+			examples("davit engine reload", "davit engine reload --unit docker.service") + exitCodes(exitDone, exitFailed, exitUsage),
 		Flags: jobFlags(noCheckFlag()),
 		Action: h.engineChange("reloaded", func(ctx context.Context, s *service.Service, c *cli.Context) (service.Change, error) {
 			if err := checkConfig(ctx, s, c); err != nil {

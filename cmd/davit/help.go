@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"davit/cmd/davit/dockercmd"
@@ -15,8 +16,10 @@ const helpWidth = 80
 
 // writeHelp prints the help of the command that was read.
 func writeHelp(w io.Writer, inv *invocation) {
-	p := &page{w: w}
+	p := &page{w: w, column: helpColumn}
 	switch {
+	case inv.topic != nil:
+		p.topic(inv)
 	case len(inv.path) == 0:
 		p.root(inv.app)
 	case len(inv.commands()) > 0:
@@ -27,11 +30,15 @@ func writeHelp(w io.Writer, inv *invocation) {
 }
 
 // page writes a help page; a page cut short by a closed pipe is no error.
-type page struct{ w io.Writer }
+type page struct {
+	w      io.Writer
+	column int // where the second column of rows begins
+}
 
 func (p *page) line(format string, a ...any) { _, _ = fmt.Fprintf(p.w, format+"\n", a...) }
 
 func (p *page) root(app *cli.App) {
+	p.column = 14
 	p.line("davit %s", app.Usage)
 	p.line("")
 	p.line("Usage: davit [GLOBAL FLAGS] COMMAND …")
@@ -53,9 +60,9 @@ func (p *page) root(app *cli.App) {
 	for _, g := range dockercmd.Groups() {
 		p.row("  "+strings.ToLower(g.Title), strings.Join(g.Words, " "))
 	}
-	p.flags("Global flags", app.Flags)
 	p.line("")
-	p.line("davit COMMAND --help tells more about a command.")
+	p.line("davit COMMAND --help tells more about a command;")
+	p.line("davit help %s about the rest.", strings.Join(topicNames(), "|"))
 }
 
 // subcommands are the names of what a group has.
@@ -87,6 +94,10 @@ func (p *page) group(inv *invocation) {
 	p.line("")
 	p.line("Usage: davit %s COMMAND …", inv.name())
 	p.line("")
+	p.column = 4
+	for _, name := range subcommands(c) {
+		p.column = max(p.column, 4+len(name))
+	}
 	for _, s := range c.Subcommands {
 		if !s.Hidden {
 			p.row("  "+s.Name, s.Usage)
@@ -112,17 +123,66 @@ func (p *page) command(inv *invocation) {
 	}
 }
 
+// flags lists flags; the variables that stand for them are in davit help environment.
 func (p *page) flags(title string, flags []cli.Flag) {
-	if len(flags) == 0 {
-		return
-	}
-	p.line("")
-	p.line("%s", title)
+	var own, shared []cli.Flag
 	for _, f := range flags {
-		if v, ok := f.(cli.VisibleFlag); ok && !v.IsVisible() {
-			continue
+		v, ok := f.(cli.VisibleFlag)
+		switch {
+		case ok && !v.IsVisible():
+		case isShared(f):
+			shared = append(shared, f)
+		default:
+			own = append(own, f)
 		}
-		p.row(flagRow(f))
+	}
+	if len(own) > 0 {
+		p.line("")
+		p.line("%s", title)
+		p.flagRows(own)
+	}
+	if len(shared) > 0 {
+		p.line("")
+		p.also(shared)
+	}
+}
+
+func (p *page) flagRows(flags []cli.Flag) {
+	longest := 0
+	for _, f := range flags {
+		left, _ := flagRow(f)
+		longest = max(longest, len(left)+2)
+	}
+	p.column = min(helpColumn, longest)
+	for _, f := range flags {
+		left, right := flagRow(f)
+		right, _, _ = strings.Cut(right, " [$")
+		p.row(left, right)
+	}
+}
+
+// sharedFlags mean the same in every command that has them, so that its page only names them.
+func sharedFlags() []cli.Flag {
+	return append([]cli.Flag{repoFlag(), configFlag(), jsonFlag(), progressFlag(), yesFlag()}, append(identityFlags(), whoseFlags()...)...)
+}
+
+func isShared(f cli.Flag) bool {
+	left, right := flagRow(f)
+	return slices.ContainsFunc(sharedFlags(), func(s cli.Flag) bool {
+		l, r := flagRow(s)
+		return l == left && r == right
+	})
+}
+
+// also names the shared flags.
+func (p *page) also(flags []cli.Flag) {
+	var names []string
+	for _, f := range flags {
+		left, _ := flagRow(f)
+		names = append(names, strings.ReplaceAll(strings.TrimSpace(left), " ", "\u00a0"))
+	}
+	for _, line := range wrap("Also: "+strings.Join(names, "; ")+"; see davit help flags.", helpWidth) {
+		p.line("%s", strings.ReplaceAll(line, "\u00a0", " "))
 	}
 }
 
@@ -155,12 +215,12 @@ const helpColumn = 26
 
 // row prints two columns, the second wrapped.
 func (p *page) row(left, right string) {
-	if len(left) > helpColumn-2 {
+	if len(left) > p.column-2 {
 		p.line("%s", left)
 		left = ""
 	}
-	for _, text := range wrap(right, helpWidth-helpColumn) {
-		p.line("%-*s%s", helpColumn, left, text)
+	for _, text := range wrap(right, helpWidth-p.column) {
+		p.line("%-*s%s", p.column, left, text)
 		left = ""
 	}
 }
@@ -169,7 +229,7 @@ func (p *page) row(left, right string) {
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' }) {
 		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
 			lines, line = append(lines, line), ""
 		}

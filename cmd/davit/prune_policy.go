@@ -17,13 +17,13 @@ func (h *host) prunePolicyCommand() *cli.Command {
 			{
 				Name: "check", Usage: "Say whether a policy can be used", UsageText: "davit prune policy check FILE",
 				Description: paragraph("Needs no engine. An unknown key, a unit that is none, or what contradicts itself is told with its line.") +
-					examples("davit prune policy check /etc/davit/prune.yaml") + exitCodes(exitDone, exitUsage),
+					examples("davit prune policy check /etc/davit/prune.yaml", "davit prune policy check ./prune.yaml") + exitCodes(exitDone, exitUsage),
 				Action: h.policyCheck,
 			},
 			{
 				Name: "show", Usage: "Print a preset as a policy file", UsageText: "davit prune policy show [--preset NAME]",
 				Description: paragraph("A file to start a policy of one's own from.") +
-					examples("davit prune policy show --preset ci > prune.yaml") + exitCodes(exitDone, exitUsage),
+					examples("davit prune policy show", "davit prune policy show --preset ci > prune.yaml") + exitCodes(exitDone, exitUsage),
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "preset", Value: "safe", Usage: "`NAME`: safe, ci or pressure"}},
 				Action: h.policyShow,
 			},

@@ -17,7 +17,7 @@ func (h *host) pruneWatchCommand() *cli.Command {
 		Description: paragraph("The engine forgets when an image was last used as soon as the container that used it is removed. "+
 			"watch listens to the engine and remembers, until it is interrupted; run it as a service. Without it, davit knows "+
 			"of the containers that still exist, and of those that earlier runs of prune saw.") +
-			examples("davit prune watch") + exitCodes(exitUsage, exitUnreachable, exitInterrupted),
+			examples("davit prune watch", "davit prune watch --log-format json") + exitCodes(exitUsage, exitUnreachable, exitInterrupted),
 		Action: h.pruneWatch,
 	}
 }

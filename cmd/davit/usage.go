@@ -73,6 +73,9 @@ func (inv *invocation) unknownCommand(word string) error {
 			names = append(names, c.Names()...)
 		}
 	}
+	if len(inv.path) == 0 && inv.help {
+		names = append(names, topicNames()...)
+	}
 	if len(inv.path) == 0 {
 		for _, g := range dockercmd.Groups() {
 			names = append(names, g.Words...)
