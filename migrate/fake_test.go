@@ -22,21 +22,21 @@ import (
 // fakeHost is a service manager and an engine that keep their state where real ones do: settings in daemon.json,
 // containers and their policies in the root that the engine works on. Every call can fail.
 type fakeHost struct {
-	t        *testing.T
-	dir      string     // has daemon.json, old, new
-	mu       sync.Mutex // of calls, running, and the files of the root
-	up       bool       // docker.service
-	armed    bool       // docker.socket
-	masked   bool
-	dropIns  map[string]string
-	units    map[string]string // files of our own
-	root     string            // that the engine works on, while it is up
-	running  map[string]string // running, paused
-	calls    int
-	failAt   int // that call fails
-	refuse   string
-	lose     bool // the engine loses an image on the new root
-	noHealth bool
+	t       *testing.T
+	dir     string     // has daemon.json, old, new
+	mu      sync.Mutex // of calls, running, and the files of the root
+	up      bool       // docker.service
+	armed   bool       // docker.socket
+	masked  bool
+	dropIns map[string]string
+	units   map[string]string // files of our own
+	root    string            // that the engine works on, while it is up
+	running map[string]string // running, paused
+	calls   int
+	failAt  int // that call fails
+	refuse  string
+	lose    bool // the engine loses an image on the new root
+	above   bool // unit files stand above masks
 }
 
 // fakeBox is a container on disk.
@@ -107,6 +107,7 @@ func (h *fakeHost) call() error {
 func (h *fakeHost) reboot() {
 	h.stopEngine()
 	h.masked, h.armed = false, true
+	must(h.t, os.RemoveAll(filepath.Join(h.dir, "run")))
 	must(h.t, h.startEngine())
 }
 
@@ -115,8 +116,11 @@ func (h *fakeHost) stopEngine() {
 }
 
 func (h *fakeHost) startEngine() error {
-	if h.masked {
+	if h.masked && !h.above {
 		return errors.New("it is masked")
+	}
+	if _, err := os.Stat(filepath.Join(h.dir, "run", "migrate-hold")); err == nil && h.dropIns["docker.service/00-davit-hold.conf"] != "" {
+		return errors.New("its assertion does not hold")
 	}
 	file, err := daemonjson.Load(h.config())
 	if err != nil {
@@ -157,7 +161,7 @@ func (h *fakeHost) Unit(_ context.Context, name string) (systemd.Unit, error) {
 		}
 		return u, nil
 	}
-	if h.masked {
+	if h.masked && !h.above {
 		u.Load, u.File, u.TriggeredBy = "masked", "masked-runtime", nil
 	}
 	return u, nil

@@ -39,7 +39,7 @@ func (r *work) hold(ctx context.Context) error {
 	return r.holdThese(ctx, all)
 }
 
-// holdThese sets the policies of those containers that are not held yet.
+// holdThese sets the policies of containers that have one.
 func (r *work) holdThese(ctx context.Context, all []engine.Container) error {
 	if r.state.Plan.Options.NoHold {
 		return nil
@@ -48,15 +48,16 @@ func (r *work) holdThese(ctx context.Context, all []engine.Container) error {
 	if err != nil {
 		return err
 	}
-	found = slices.DeleteFunc(found, func(h Held) bool {
-		return slices.ContainsFunc(r.state.Held, func(g Held) bool { return g.ID == h.ID })
-	})
-	if len(found) == 0 {
-		return nil
+	known := len(r.state.Held)
+	for _, h := range found { // those that are in the journal may not have been changed yet
+		if !slices.ContainsFunc(r.state.Held, func(g Held) bool { return g.ID == h.ID }) {
+			r.state.Held = append(r.state.Held, h)
+		}
 	}
-	r.state.Held = append(r.state.Held, found...)
-	if err := r.journal.save(); err != nil {
-		return err
+	if len(r.state.Held) > known {
+		if err := r.journal.save(); err != nil {
+			return err
+		}
 	}
 	for _, h := range found {
 		err := r.engine.SetRestartPolicy(ctx, h.ID, engine.RestartPolicy{Name: "no"})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"davit/engine"
 )
 
 // allowed tells whether an action fits how a migration stands.
@@ -38,52 +40,68 @@ func (r *work) rollback(ctx context.Context) error {
 	if r.state.Outcome != Done {
 		return fmt.Errorf("go back to the old root: the engine is not on the new one")
 	}
-	r.state.Reason, r.state.Failed = "", ""
-	if err := r.stopAfterwards(ctx, r.state.Plan.Options.Method == MethodRename); err != nil {
-		return err
+	err := r.stopAfterwards(ctx, StepUndo, r.state.Plan.Options.Method == MethodRename)
+	if err != nil && r.state.Outcome == Done {
+		return err // nothing was changed
+	}
+	if err != nil { // the engine will stop them
+		r.problem("%v", err)
 	}
 	return r.undo(context.WithoutCancel(ctx), "rollback was asked for")
 }
 
-// stopAfterwards stops what runs on the new root, to be started on the old one. An engine that does not run there has
-// nothing to stop. hold is for when policies go along, because the data does: the engine must not start by itself what
+// stopAfterwards begins a step of a rollback: it stops what runs on the new root, to be started on the old one. An
+// engine that does not run there has nothing to stop. hold is for when policies go along, because the data does: the engine must not start by itself what
 // does not run now. Otherwise the old root's containers are held since the move.
-func (r *work) stopAfterwards(ctx context.Context, hold bool) error {
-	up, err := r.services.up(ctx)
-	if err != nil || !up {
-		return err
-	}
-	if err := r.connect(ctx); err != nil {
-		return err
-	}
-	all, err := r.engine.Containers(ctx)
+func (r *work) stopAfterwards(ctx context.Context, step Step, hold bool) error {
+	all, ran, err := r.runsNow(ctx)
 	if err != nil {
-		return err
-	}
-	if err := r.mayStop(all); err != nil {
 		return err
 	}
 	units, err := r.services.units(ctx)
 	if err != nil {
 		return err
 	}
-	ran, err := running(all)
-	if err != nil {
-		return err
+	s := r.state
+	s.Outcome, s.Reason, s.Failed = "", "", ""
+	s.Ran, s.Masked, s.BootUnit = ran, units, true
+	s.Report.DownSince, s.Report.Problems = r.Now().UTC(), nil
+	r.Report.Down(s.Report.DownSince)
+	if hold {
+		s.Held = nil
 	}
-	r.state.Ran, r.state.Masked, r.state.BootUnit = ran, units, true
-	r.state.Report.DownSince, r.state.Report.Problems = r.Now().UTC(), nil
-	if err := r.journal.save(); err != nil {
+	if err := r.journal.begin(step); err != nil {
 		return err
 	}
 	if err := installBootUnit(ctx, r.Manager, r.Exe, r.StateDir, units); err != nil {
 		return err
 	}
 	if hold {
-		r.state.Held = nil
 		if err := r.holdThese(ctx, all); err != nil {
 			return err
 		}
 	}
+	if r.engine == nil {
+		return nil
+	}
 	return stopAll(ctx, r.engine, ran)
+}
+
+// runsNow lists all containers and those that run, if the engine does. Otherwise it is those that the move started.
+func (r *work) runsNow(ctx context.Context) (all []engine.Container, ran []Ran, err error) {
+	up, err := r.services.up(ctx)
+	if err != nil || !up {
+		return nil, r.state.Ran, err
+	}
+	if err := r.connect(ctx); err != nil {
+		return nil, nil, err
+	}
+	if all, err = r.engine.Containers(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := r.mayStop(all); err != nil {
+		return nil, nil, err
+	}
+	ran, err = running(all)
+	return all, ran, err
 }

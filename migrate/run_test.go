@@ -34,7 +34,7 @@ func (h *fakeHost) plan() *migrate.Plan {
 func (h *fakeHost) state() string { return filepath.Join(h.dir, "state") }
 
 func (h *fakeHost) worker() *migrate.Worker {
-	return &migrate.Worker{StateDir: h.state(), Exe: "/usr/bin/davit", Manager: h, Connect: h.connect, Now: time.Now, Report: quiet{}}
+	return &migrate.Worker{StateDir: h.state(), RunDir: filepath.Join(h.dir, "run"), Exe: "/usr/bin/davit", Manager: h, Connect: h.connect, Now: time.Now, Report: quiet{}}
 }
 
 func (h *fakeHost) begin(t *testing.T, p *migrate.Plan) {
@@ -238,5 +238,163 @@ func TestKilledAtEveryRecord(t *testing.T) {
 	}
 	if seen[migrate.Done] == 0 || seen[migrate.RolledBack] == 0 || seen[migrate.Interrupted] == 0 {
 		t.Errorf("this test proves nothing: %v", seen)
+	}
+}
+
+// A unit file that stands above masks is kept down all the same, and comes back.
+func TestUnitAboveTheMask(t *testing.T) {
+	disk := enginetest.Disk(t, 64<<20)
+	h := newFakeHost(t, disk)
+	h.above = true
+	before := h.picture()
+	h.begin(t, h.plan())
+	held := false
+	w := h.worker()
+	w.Report = watcher{func(item string) {
+		if item == string(migrate.StepVerify) {
+			held = h.startEngine() != nil
+		}
+	}}
+	must(t, w.Work(t.Context()))
+	if after := strings.Replace(h.picture(), "masked true", "masked false", 1); after != before || !held || h.root != h.new() {
+		t.Errorf("held %t, root %s, before\n%s\nafter\n%s", held, h.root, before, after)
+	}
+	if _, ok := h.dropIns["docker.service/00-davit-hold.conf"]; ok {
+		t.Error("the drop-in is still there")
+	}
+}
+
+// watcher is a Reporter that is told items.
+type watcher struct{ item func(string) }
+
+func (watcher) Start(int64, int64) {}
+func (w watcher) Item(name string) { w.item(name) }
+func (watcher) Add(int64)          {}
+func (watcher) Say(string)         {}
+func (watcher) Down(time.Time)     {}
+
+// What is not as before on the new root, an engine that does not start there, and a signal, all end on the old root.
+func TestUndone(t *testing.T) {
+	disk := enginetest.Disk(t, 64<<20)
+	for name, test := range map[string]struct {
+		break_ func(h *fakeHost, cancel func())
+		reason string
+	}{
+		"an image is missing":    {func(h *fakeHost, _ func()) { h.lose = true }, "compare: the engine has 1 things that are not as before, the first: image app:1 is missing"},
+		"the engine fails there": {func(h *fakeHost, _ func()) { h.refuse = h.new() }, "start: start docker.service"},
+		"a signal":               {func(h *fakeHost, cancel func()) { cancel() }, "sync: interrupted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newFakeHost(t, disk)
+			before := h.picture()
+			h.begin(t, h.plan())
+			ctx, cancel := context.WithCancelCause(t.Context())
+			w := h.worker()
+			w.Report = watcher{func(item string) {
+				if item == string(migrate.StepSync) {
+					test.break_(h, func() { cancel(errors.New("interrupted")) })
+				}
+			}}
+			var undone *migrate.UndoneError
+			if err := w.Work(ctx); !errors.As(err, &undone) {
+				t.Errorf("%v", err)
+			}
+			s := h.loaded(t)
+			if s.Outcome != migrate.RolledBack || !strings.HasPrefix(s.Reason, test.reason) {
+				t.Errorf("%s: %s", s.Outcome, s.Reason)
+			}
+			h.untouched(t)
+			if after := h.picture(); after != before {
+				t.Errorf("before\n%s\nafter\n%s", before, after)
+			}
+		})
+	}
+}
+
+// rolledBack moves, lets a container write, and goes back.
+func rolledBack(t *testing.T, method string, a migrate.Action) (h *fakeHost, rows string) {
+	t.Helper()
+	h = newFakeHost(t, enginetest.Disk(t, 64<<20))
+	before := strings.Replace(h.picture(), `"1\n2\n3\n"`, "", 1)
+	p := h.plan()
+	p.Options.Method = method
+	h.begin(t, p)
+	must(t, h.worker().Work(t.Context()))
+	rowsFile := "volumes/db/_data/rows"
+	must(t, os.WriteFile(filepath.Join(h.new(), rowsFile), []byte("1\n2\n3\n4\n"), 0o600))
+	must(t, migrate.Order(h.state(), a, time.Now))
+	must(t, h.worker().Work(t.Context()))
+	h.untouched(t)
+	after := h.picture()
+	at := strings.LastIndex(after, "\n") + 1
+	if after[:at] != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+	if s := h.loaded(t); s.Outcome != migrate.RolledBack || s.LosesWrites() {
+		t.Errorf("%s", s.Outcome)
+	}
+	return h, after[at:]
+}
+
+// What was written since the move is lost by a plain rollback, and only by that.
+func TestRollback(t *testing.T) {
+	h, rows := rolledBack(t, migrate.MethodCopy, migrate.ActionRollback)
+	if rows != `"1\n2\n3\n"` {
+		t.Errorf("the old root has %s", rows)
+	}
+	if err := migrate.Order(h.state(), migrate.ActionRun, time.Now); err == nil {
+		t.Error("resume would overwrite what containers wrote into the new root")
+	}
+	if _, rows := rolledBack(t, migrate.MethodCopy, migrate.ActionSyncBack); rows != `"1\n2\n3\n4\n"` {
+		t.Errorf("with sync-back the old root has %s", rows)
+	}
+	if _, rows := rolledBack(t, migrate.MethodRename, migrate.ActionRollback); rows != `"1\n2\n3\n4\n"` {
+		t.Errorf("renamed back it has %s", rows)
+	}
+}
+
+// A rollback that is killed at any moment can be brought to its end, on the root on which the data is.
+func TestRollbackKilledAtEveryRecord(t *testing.T) {
+	disk := enginetest.Disk(t, 64<<20)
+	for _, c := range []struct {
+		method string
+		action migrate.Action
+	}{{migrate.MethodCopy, migrate.ActionSyncBack}, {migrate.MethodRename, migrate.ActionRollback}, {migrate.MethodCopy, migrate.ActionRollback}} {
+		step := 3
+		if integration {
+			step = 1
+		}
+		for n := 1; ; n += step {
+			h := newFakeHost(t, disk)
+			before := h.picture()
+			p := h.plan()
+			p.Options.Method = c.method
+			h.begin(t, p)
+			must(t, h.worker().Work(t.Context()))
+			must(t, migrate.Order(h.state(), c.action, time.Now))
+			w := h.worker()
+			w.Now, _ = killAt(n)
+			if !killed(t, func() error { return w.Work(context.Background()) }) {
+				if n < 5 {
+					t.Errorf("only %d deaths", n)
+				}
+				break
+			}
+			if n%2 == 0 {
+				h.reboot()
+			}
+			must(t, h.worker().Recover(t.Context()))
+			s := h.loaded(t)
+			if want := map[bool]string{true: h.new(), false: h.old()}[s.OnNewRoot()]; h.root != want || s.Outcome == "" {
+				t.Errorf("%v, death %d: the engine is on %s, outcome %s", c, n, h.root, s.Outcome)
+			}
+			after := h.picture()
+			if n%2 == 0 && asAfterReboot(t, disk, after, before) {
+				after = before
+			}
+			if after != before {
+				t.Errorf("%v, death %d, outcome %s, before\n%s\nafter\n%s", c, n, s.Outcome, before, after)
+			}
+		}
 	}
 }

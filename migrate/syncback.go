@@ -14,11 +14,14 @@ func (r *work) syncBack(ctx context.Context) error {
 	if r.state.Plan.Options.Method == MethodRename {
 		return r.rollback(ctx)
 	}
-	r.state.Outcome, r.state.Reason, r.state.Failed = "", "", ""
-	if err := r.journal.begin(StepSyncBack); err != nil {
-		return err
+	err := r.stopAfterwards(ctx, StepSyncBack, true)
+	if err != nil && r.state.Outcome == Done {
+		return err // nothing was changed
 	}
-	if err := r.bringBack(ctx); err != nil {
+	if err == nil {
+		err = r.bringBack(ctx)
+	}
+	if err != nil {
 		if stay := r.stayOnNewRoot(context.WithoutCancel(ctx), err); stay != nil {
 			return errors.Join(err, stay)
 		}
@@ -29,9 +32,6 @@ func (r *work) syncBack(ctx context.Context) error {
 }
 
 func (r *work) bringBack(ctx context.Context) error {
-	if err := r.stopAfterwards(ctx, true); err != nil {
-		return err
-	}
 	r.state.StaleOld = true
 	if err := r.journal.save(); err != nil {
 		return err

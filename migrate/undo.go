@@ -69,6 +69,9 @@ func (r *work) undo(ctx context.Context, why string) error {
 // oldRoot has the engine run on the old root.
 func (r *work) oldRoot(ctx context.Context) error {
 	if r.state.Configured != nil || r.state.Renamed {
+		if r.state.Renamed {
+			r.holdAgain(ctx)
+		}
 		r.disconnect()
 		if err := r.services.stop(ctx); err != nil {
 			return err
@@ -88,4 +91,20 @@ func (r *work) oldRoot(ctx context.Context) error {
 		return err
 	}
 	return r.services.start(ctx)
+}
+
+// holdAgain makes sure, where policies go back with the data, that the engine starts nothing by itself which does not
+// run now. An engine that does not answer is left as it is: it is about to be stopped.
+func (r *work) holdAgain(ctx context.Context) {
+	up, err := r.services.up(ctx)
+	if err != nil || !up || r.connect(ctx) != nil {
+		return
+	}
+	all, err := r.engine.Containers(ctx)
+	if err == nil {
+		err = r.holdThese(ctx, all)
+	}
+	if err != nil {
+		r.problem("%v", err)
+	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -32,15 +35,16 @@ const startTime = 10 * time.Minute
 type services struct {
 	manager Manager
 	all     []*service.Service
+	runDir  string // whatever is in it is gone at the next boot
 }
 
 // findServices finds the engine's unit, and containerd's when its store moves.
-func findServices(ctx context.Context, m Manager, p *Plan, now func() time.Time) (*services, error) {
+func findServices(ctx context.Context, m Manager, p *Plan, runDir string, now func() time.Time) (*services, error) {
 	units := []string{p.Survey.Engine.Unit}
 	if _, ok := p.store(preflight.StoreContainerd); ok {
 		units = append(units, p.Survey.Engine.ContainerdUnit)
 	}
-	s := &services{manager: m}
+	s := &services{manager: m, runDir: runDir}
 	for _, u := range units {
 		one, err := service.Find(ctx, m, service.Usual{ConfigFile: p.Survey.Engine.ConfigFile}, now, u)
 		if err != nil {
@@ -89,8 +93,10 @@ func (s *services) start(ctx context.Context) error {
 	return nil
 }
 
-// mask makes it impossible to start the units until the next boot, and makes sure of it: a unit file in /etc would
-// win over the mask.
+// dropInHold keeps units down whose files stand above a mask.
+const dropInHold = "00-davit-hold.conf"
+
+// mask makes it impossible to start the units until the next boot.
 func (s *services) mask(ctx context.Context, units []string) error {
 	if err := s.manager.MaskRuntime(ctx, units...); err != nil {
 		return err
@@ -100,8 +106,10 @@ func (s *services) mask(ctx context.Context, units []string) error {
 		if err != nil {
 			return err
 		}
-		if !u.Masked() {
-			return fmt.Errorf("mask %s: its unit file %s stands above the mask", name, u.Fragment)
+		if !u.Masked() { // a unit file in /etc stands above the mask
+			if err := s.assert(ctx, name); err != nil {
+				return err
+			}
 		}
 		if u.Up() {
 			return fmt.Errorf("stop %s: something started it again", name)
@@ -110,9 +118,31 @@ func (s *services) mask(ctx context.Context, units []string) error {
 	return nil
 }
 
+func (s *services) heldFile() string { return filepath.Join(s.runDir, "migrate-hold") }
+
+// assert has a unit refuse to start while a file is there.
+func (s *services) assert(ctx context.Context, unit string) error {
+	if err := os.MkdirAll(s.runDir, 0o755); err != nil {
+		return fmt.Errorf("keep %s down: %w", unit, err)
+	}
+	if err := os.WriteFile(s.heldFile(), nil, 0o644); err != nil {
+		return fmt.Errorf("keep %s down: %w", unit, err)
+	}
+	return s.manager.WriteDropIn(ctx, unit, dropInHold, "[Unit]\nAssertPathExists="+quoteUnit("!"+s.heldFile())+"\n")
+}
+
+// unmask undoes mask.
 func (s *services) unmask(ctx context.Context, units []string) error {
 	if len(units) == 0 {
 		return nil
+	}
+	if err := os.Remove(s.heldFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("let the engine start again: %w", err)
+	}
+	for _, u := range units {
+		if err := s.manager.RemoveDropIn(ctx, u, dropInHold); err != nil {
+			return err
+		}
 	}
 	return s.manager.UnmaskRuntime(ctx, units...)
 }

@@ -14,6 +14,7 @@ import (
 // Worker carries out what the journal orders. Its methods are called one at a time.
 type Worker struct {
 	StateDir string
+	RunDir   string // a folder that is empty after a boot
 	Exe      string // this program, for the unit that sets things right after a reboot
 	Manager  Manager
 	Connect  Connect
@@ -96,7 +97,7 @@ func (w *Worker) open(ctx context.Context) (*work, error) {
 		j.close()
 		return nil, ErrNone
 	}
-	s, err := findServices(ctx, w.Manager, &j.state.Plan, w.Now)
+	s, err := findServices(ctx, w.Manager, &j.state.Plan, w.RunDir, w.Now)
 	if err != nil {
 		j.close()
 		return nil, err

@@ -135,8 +135,10 @@ func writeMigrationReport(text *textWriter, s *migrate.State) {
 	r := s.Report
 	if len(r.Passes) > 0 {
 		t := newTable("STORE", "PASS", ">FILES", ">COPIED", ">DELETED", ">WRITTEN", ">SHARED", ">TIME")
-		for i, p := range r.Passes {
-			t.row(p.Store, pick(p.Final, "last", fmt.Sprint(i+1)), fmt.Sprint(p.Entries), fmt.Sprint(p.Copied), fmt.Sprint(p.Deleted),
+		number := map[string]int{}
+		for _, p := range r.Passes {
+			number[p.Store]++
+			t.row(p.Store, pick(p.Final, "last", fmt.Sprint(number[p.Store])), fmt.Sprint(p.Entries), fmt.Sprint(p.Copied), fmt.Sprint(p.Deleted),
 				size(p.Bytes), size(p.Shared), span(p.Time))
 		}
 		text.table(t)

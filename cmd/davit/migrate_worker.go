@@ -60,7 +60,7 @@ func (h *host) withWorker(c *cli.Context, f func(*migrate.Worker) error) error {
 	// Not with the command's context: a signal ends the work, and what is undone then needs the connection.
 	return withManager(context.WithoutCancel(c.Context), func(conn *systemd.Conn) error {
 		return f(&migrate.Worker{
-			StateDir: stateDir, Exe: exe, Manager: conn, Connect: migrateConnect, Now: h.now, Report: teller,
+			StateDir: stateDir, RunDir: "/run/davit", Exe: exe, Manager: conn, Connect: migrateConnect, Now: h.now, Report: teller,
 		})
 	})
 }
