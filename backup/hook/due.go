@@ -34,6 +34,12 @@ type note struct {
 
 func dueFolder(stateDir string) string { return filepath.Join(stateDir, "hooks") }
 
+// Due tells whether there may be something for [Runner.Recover] to do.
+func Due(stateDir string) bool {
+	left, err := filepath.Glob(filepath.Join(dueFolder(stateDir), "post-*"))
+	return err == nil && len(left) > 0
+}
+
 // owe writes down, durably, what has to be run in a container.
 func (r *Runner) owe(container string, s *Spec) (*due, error) {
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {

@@ -137,7 +137,7 @@ func TestRecover(t *testing.T) {
 	if err := h.Pre(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := runner.Recover(t.Context()); err != nil || len(done) != 0 {
+	if done, err := runner.Recover(t.Context()); err != nil || len(done) != 0 || !Due(dir) {
 		t.Errorf("a living run: %v, %v", done, err)
 	}
 	kill(t, h)
@@ -170,7 +170,7 @@ func TestRecover(t *testing.T) {
 	if done, err := runner.Recover(t.Context()); err != nil || len(done) != 0 {
 		t.Errorf("a note that was cut short: %v, %v", done, err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "hooks", "*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(dir, "hooks", "*")); len(left) > 0 || Due(dir) {
 		t.Errorf("left: %v", left)
 	}
 }
