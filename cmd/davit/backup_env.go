@@ -28,11 +28,18 @@ func (h *host) openBackup(c *cli.Context, how access) (env *backup.Env, close fu
 	if err := checkProgress(c); err != nil {
 		return nil, nil, err
 	}
-	dir, err := repoDir(c)
-	if err != nil {
-		return nil, nil, err
+	dir, missing := repoDir(c)
+	if missing == nil {
+		return h.openBackupIn(c, dir, how, h.secrets(c))
 	}
-	return h.openBackupIn(c, dir, how, h.secrets(c))
+	r, err := h.onlyRepository()
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case r == nil:
+		return nil, nil, missing
+	}
+	return h.openJobRepository(c, r, how)
 }
 
 // openBackupIn is openBackup with the repository in dir, and what decrypts it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"davit/backup"
+	"davit/backup/hook"
 	"davit/engine/guard"
 	"davit/migrate"
 
@@ -31,7 +32,26 @@ func (h *host) recover(c *cli.Context) error {
 	}
 	undone, err := guard.Recover(c.Context, backup.GuardFolder(global(c, "state-dir")), guardConnect)
 	moved, migration := h.recoverMigration(c)
-	return errors.Join(err, migration, h.writeUndone(c, undone, moved))
+	return errors.Join(err, migration, h.writeUndone(c, undone, moved), h.recoverHooks(c))
+}
+
+// recoverHooks runs what hooks of a killed run left due; without any of that it needs no engine.
+func (h *host) recoverHooks(c *cli.Context) error {
+	state := global(c, "state-dir")
+	if !hook.Due(state) {
+		return nil
+	}
+	eng, err := h.connect(c)
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	done, err := hook.New(eng, state, h.now, func(hook.Result) {}).Recover(c.Context)
+	text := &textWriter{w: h.err}
+	for _, d := range done {
+		text.linef("%s: %s", d.Container, d.Outcome)
+	}
+	return errors.Join(err, text.err)
 }
 
 // recoverMigration undoes, or brings to its end, a migration whose worker is dead; nil when there was none.
