@@ -24,8 +24,10 @@ cat > /etc/davit/config.yaml <<Y
 version: 1
 repositories: {main: {path: /srv/backup}}
 jobs:
-  nightly: {what: {volumes: [data]}, after: [verify, forget], retention: {last: 5}, rpo: 26h, nice: 5, ionice: idle}
+  nightly: {what: {volumes: [data]}, after: [verify, forget], retention: {last: 5}, rpo: 26h, nice: 5, ionice: idle,
+    containers: {writer: {pre: 'date > /data/dump; echo dumped', post: 'echo ended'}}}
   missed: {what: {volumes: [data]}}
+  hanging: {what: {volumes: [data]}, containers: {writer: {pre: 'echo waiting; sleep 4711', post: 'echo ended', timeout: 3s}}}
 metrics: {textfile: /srv/metrics/davit.prom}
 Y
 davit config check
@@ -70,7 +72,7 @@ func TestBackupTimerOnAHost(t *testing.T) {
 	step{args: "systemd-analyze verify /etc/systemd/system/davit-backup-nightly.timer && echo fine", stdout: "fine"}.run(t, h)
 
 	r := await(t, h, "nightly")
-	if !r.Good() || r.Freezes.Groups != 1 || r.Totals.Files != 1 || r.Unprotected != 0 || len(r.Warnings) > 0 {
+	if !r.Good() || r.Freezes.Groups != 1 || r.Totals.Files != 2 || len(r.Hooks) != 2 || r.Hooks[0].Output != "dumped\n" || r.Hooks[1].Output != "ended\n" || r.Unprotected != 0 || len(r.Warnings) > 0 {
 		t.Errorf("the run is %+v", r)
 	}
 	for _, s := range []step{
@@ -79,6 +81,10 @@ func TestBackupTimerOnAHost(t *testing.T) {
 		{args: "davit backup schedule list", stdout: "nightly  timer  2"},
 		{args: "davit backup schedule show nightly", stdout: "OnCalendar=*-*-* *:*:00"},
 		{args: "davit backup status", code: 15, stdout: "data    ok"}, // the other job never ran
+		{args: "docker inspect -f '{{.State.Status}}' writer", stdout: "running"},
+		{args: "davit backup run hanging", code: 3, stdout: "pre (echo waiting; sleep 4711) did not end within 3s"},
+		{args: "davit backup history latest", stdout: "hook in writer, post: echo ended: done in"},
+		{args: "docker top writer | grep 4711", code: 1}, // it is not only given up, but gone
 		{args: "docker inspect -f '{{.State.Status}}' writer", stdout: "running"},
 		{args: "davit backup schedule remove nightly"},
 		{args: "ls /etc/systemd/system", stdout: ""},
@@ -98,7 +104,7 @@ func TestBackupTimerOnAHost(t *testing.T) {
 	if r := await(t, h, "missed"); !r.Good() || !r.Began.After(due) {
 		t.Errorf("missed %v; the run is %+v", due, r)
 	}
-	step{args: "davit backup status", stdout: "missed   ok"}.run(t, h)
+	step{args: "davit backup status", code: 15, stdout: "missed   ok"}.run(t, h)
 	if got := h.Must(t, "docker", "inspect", "-f", "{{.State.Status}}", "writer"); strings.TrimSpace(got) != "running" {
 		t.Errorf("the container is %s", got)
 	}
