@@ -146,10 +146,10 @@ func TestBrowserFits(t *testing.T) {
 	}
 }
 
-// browseOn runs the real program on a terminal of its own.
-func browseOn(t *testing.T, rows, columns uint16, args ...string) (x *terminal) {
+// startOn runs the real program on a terminal of its own.
+func startOn(t *testing.T, rows, columns uint16, args ...string) (x *terminal) {
 	t.Helper()
-	cmd := exec.Command("davit", append([]string{"diskscan", "--offline", "-i"}, args...)...)
+	cmd := exec.Command("davit", args...)
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=1", "DAVIT_STATE_DIR="+t.TempDir())
 	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: rows, Cols: columns})
 	if err != nil {
@@ -182,7 +182,7 @@ func TestBrowserOnTerminal(t *testing.T) {
 		{24, 80, "\x03", "", nil, 130},
 	} {
 		t.Run(fmt.Sprintf("%q", run.keys), func(t *testing.T) {
-			x := browseOn(t, run.rows, run.columns, append(run.args, root)...)
+			x := startOn(t, run.rows, run.columns, append(append([]string{"diskscan", "--offline", "-i"}, run.args...), root)...)
 			x.expect("owners  (")
 			for _, key := range run.keys {
 				x.send(string(key))
