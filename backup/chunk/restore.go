@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sort"
@@ -63,7 +64,8 @@ func Restore(ctx context.Context, r Reader, item ocispec.Descriptor, dst *hostfs
 	if re.owner, re.plain, err = dst.NewFiles(); err != nil {
 		return nil, err
 	}
-	if err := re.content(ctx, item); err != nil {
+	re.flusher = newFlusher(dst.Syncfs)
+	if err := errors.Join(re.content(ctx, item), re.flusher.stop()); err != nil {
 		return nil, err
 	}
 	if err := re.links(ctx); err != nil {
@@ -86,6 +88,7 @@ type restorer struct {
 	dst       *hostfs.Root
 	options   RestoreOptions
 	selection selection
+	flusher   *flusher
 	owner     hostfs.Owner // of what is created
 	plain     bool         // and whether it inherits nothing else
 

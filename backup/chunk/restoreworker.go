@@ -101,6 +101,7 @@ func (re *restorer) count(entries, files, bytes int64) {
 	re.entries.Add(entries)
 	re.files.Add(files)
 	re.bytes.Add(bytes)
+	re.flusher.wrote(bytes)
 	if re.options.Progress != nil {
 		re.options.Progress.Done(entries, bytes)
 	}
