@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 )
@@ -32,10 +34,24 @@ func (c *Container) RestartPolicy() (RestartPolicy, error) {
 	return p, nil
 }
 
-// SetRestartPolicy changes the policy of a container, running or not. A container with AutoRemove takes none.
+// endingTime is how long an engine may take to notice that a container has ended.
+const endingTime = 30 * time.Second
+
+// SetRestartPolicy changes the policy of a container, running or not. A container with AutoRemove takes none. For one that
+// is ending right now, whose processes the engine looks for in vain, it waits until the engine knows.
 func (e *Engine) SetRestartPolicy(ctx context.Context, id string, p RestartPolicy) error {
-	_, err := e.api.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: container.RestartPolicy{
-		Name: container.RestartPolicyMode(p.Name), MaximumRetryCount: p.Retries,
-	}})
-	return e.wrap(err, "set restart policy of container %s", id)
+	deadline := time.Now().Add(endingTime)
+	for {
+		_, err := e.api.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: container.RestartPolicy{
+			Name: container.RestartPolicyMode(p.Name), MaximumRetryCount: p.Retries,
+		}})
+		if err == nil || !strings.Contains(err.Error(), "container not running") || time.Now().After(deadline) {
+			return e.wrap(err, "set restart policy of container %s", id)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }

@@ -124,6 +124,11 @@ func startAll(ctx context.Context, e Engine, ran []Ran) (started int, err error)
 }
 
 func startOne(ctx context.Context, e Engine, r Ran) error {
+	if r.Paused { // started by one that died, it cannot be started
+		if c, err := e.InspectContainer(ctx, r.ID); err == nil && c.Paused {
+			return nil
+		}
+	}
 	if err := e.Start(ctx, r.ID); err != nil {
 		return fmt.Errorf("start container %s again: %w", r.Name, err)
 	}

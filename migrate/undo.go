@@ -54,15 +54,16 @@ func (r *work) undo(ctx context.Context, why string) error {
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
-	if err := letGo(ctx, r.engine, s.Held); err != nil {
-		return err
-	}
-	started, err := startAll(ctx, r.engine, s.Ran)
+	policies := letGo(ctx, r.engine, s.Held)
+	started, err := startAll(ctx, r.engine, s.Ran) // whatever becomes of the policies
 	if err != nil {
 		r.problem("%v", err)
 	}
 	s.Report.Started = started
 	r.upAgain()
+	if policies != nil {
+		return policies
+	}
 	return r.end(ctx, RolledBack)
 }
 
