@@ -13,8 +13,8 @@ func (h *host) backupInitCommand() *cli.Command {
 		Name:      "init",
 		Usage:     "Make a repository in a new or empty folder",
 		UsageText: "davit backup init --repo DIR [--recipient age1…]… [flags]",
-		Description: paragraph("Without a recipient or passphrase the repository is not encrypted: whoever can read the folder can read what is "+
-			"backed up, passwords in container definitions included.") +
+		Description: paragraph("Without a recipient or passphrase it is not encrypted: whoever can read the folder can read the data, "+
+			"passwords in definitions included.") +
 			paragraph("An encrypted one can be read by the holders of these keys alone, not even by this host, which gets a key to "+
 				"write with. What age-keygen made is all that a restore needs: keep it elsewhere.") +
 			examples(
