@@ -107,7 +107,7 @@ func (b *planBuilder) imagesInRepository(ctx context.Context, env *Env) (map[str
 	if env.Repo == nil {
 		return images, nil
 	}
-	items, err := storedImages(ctx, env.Repo)
+	items, err := storedImages(ctx, env.Repo, env.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -249,8 +249,9 @@ func platform(info engine.Info) *ocispec.Platform {
 	return p
 }
 
-// storedImages finds the image items of a repository's snapshots.
-func storedImages(ctx context.Context, r *repo.Repository) ([]repo.Item, error) {
+// storedImages finds the image items of a repository's snapshots. Of an encrypted repository it takes this host's
+// alone: what others say they stored, nobody has looked at.
+func storedImages(ctx context.Context, r *repo.Repository, host string) ([]repo.Item, error) {
 	snapshots, err := r.Snapshots(ctx)
 	var unreadable *repo.UnreadableError
 	if err != nil && !errors.As(err, &unreadable) {
@@ -258,6 +259,9 @@ func storedImages(ctx context.Context, r *repo.Repository) ([]repo.Item, error) 
 	}
 	var items []repo.Item
 	for _, s := range snapshots {
+		if r.Encrypted() && s.Host != host {
+			continue
+		}
 		for _, it := range s.Items {
 			if it.Kind == KindImage {
 				items = append(items, it)

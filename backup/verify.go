@@ -19,6 +19,9 @@ import (
 // the report, and in its Err; an error means that not all could be looked at.
 func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, error) {
 	begin := env.Now()
+	if o.Attest && !o.ReadData {
+		return nil, &UsageError{Reason: "only what was read can be attested", Hint: "--attest goes with --read-data"}
+	}
 	v := &verifyRun{
 		env: env, options: o, counter: newBlobCounter(env.Repo, env.reporter()),
 		report: &VerifyReport{Damaged: []DamagedBlob{}, Notes: []string{}},
@@ -43,10 +46,35 @@ func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, erro
 	}
 	v.report.Blobs, v.report.BytesRead = v.counter.totals()
 	v.report.Seconds = env.Now().Sub(begin).Seconds()
+	if err := v.attest(snapshots, kind); err != nil {
+		return v.report, err
+	}
 	if v.report.Err() == nil {
 		return v.report, env.Repo.RememberHeads()
 	}
 	return v.report, nil
+}
+
+// attest vouches for the snapshots that were read whole and are good.
+func (v *verifyRun) attest(snapshots []repo.Snapshot, kind string) error {
+	if !v.options.Attest || kind != "" {
+		return nil
+	}
+	damaged := map[string]bool{}
+	for _, d := range v.report.Damaged {
+		for _, hit := range d.Hits {
+			damaged[hit.Snapshot] = true
+		}
+	}
+	for _, s := range snapshots {
+		if damaged[s.ID] {
+			continue
+		}
+		if err := v.env.Repo.Attest(s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // verifyRun is one run of Verify.

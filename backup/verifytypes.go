@@ -4,6 +4,7 @@ package backup
 type VerifyOptions struct {
 	Spec     string // "" is all snapshots, else one snapshot or item
 	ReadData bool   // read and decode every blob, not only ask whether it is there with the right size
+	Attest   bool   // with ReadData: tell all hosts that they may refer to what proved good, in an encrypted repository
 }
 
 // VerifyReport is the result of Verify.

@@ -29,6 +29,7 @@ const (
 	gcLock     = "davit/locks/gc.lock"
 	tombDir    = "davit/tombstones"
 	keyDir     = "davit/keys"
+	attestDir  = "davit/attested"
 )
 
 const (

@@ -45,6 +45,7 @@ type liveIndex struct {
 	condemned *digestSet            // by removals that are not done: not to be found
 	saved     map[Digest]bool       // condemned, and rescued by this process
 	held      map[writeKey]heldBlob // condemned, put again, and not rescued yet
+	trusted   pairSet               // of an encrypted repository: what index files may say; nil: all
 }
 
 // writeKey names what a blob must be unique in: its content and its form.
@@ -104,6 +105,9 @@ func (x *liveIndex) lookupFiles(id ID, want form) (best Blob, found bool) {
 		f := x.files[place.file()]
 		b, err := f.at(place.record())
 		if err != nil || b.ID != id || !want.accepts(b) || x.condemned.Has(b.Digest) {
+			continue
+		}
+		if x.trusted != nil && !b.Raw() && !x.trusted.has(b) {
 			continue
 		}
 		better := !found || best.Raw() && !b.Raw() || best.Raw() == b.Raw() && f.sequence > newest

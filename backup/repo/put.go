@@ -90,6 +90,9 @@ func (s *Session) put(ctx context.Context, key writeKey, plainLen int64, stored 
 	if err := s.repo.checkSealed(key.raw, stored); err != nil {
 		return Blob{}, err
 	}
+	if s.repo.vault != nil && s.repo.vault.idKey() == nil {
+		return Blob{}, ErrNotEnrolled
+	}
 	for {
 		if err := s.usable(ctx); err != nil {
 			return Blob{}, err

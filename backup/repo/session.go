@@ -67,7 +67,7 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 		return nil, fmt.Errorf("begin session: %w", err)
 	}
 	r.at("session")
-	if err := errors.Join(r.removeLeftovers(ctx, s), s.learnCondemned(ctx), r.index.Refresh()); err != nil {
+	if err := errors.Join(r.removeLeftovers(ctx, s), s.learnCondemned(ctx), r.index.Refresh(), r.learnTrusted(ctx)); err != nil {
 		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.unregister())
 	}
 	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -57,7 +57,12 @@ func (s *Session) writeIndex(blobs []Blob) error {
 	s.indexes++
 	name := indexFileName(s.id, s.indexes)
 	s.mu.Unlock()
-	return writeIndexFile(s.repo.path(indexDir, name), s.repo.index.NextSequence(), withoutError(slices.Values(blobs)))
+	err := writeIndexFile(s.repo.path(indexDir, name), s.repo.index.NextSequence(), withoutError(slices.Values(blobs)))
+	if err != nil || s.repo.vault == nil {
+		return err
+	}
+	s.repo.index.trust(blobs)
+	return s.repo.noteWritten(name)
 }
 
 func (s *Session) resetSyncDue() {
