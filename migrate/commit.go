@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -118,5 +117,3 @@ func bindIn(c engine.Container, root string) (string, bool) {
 	}
 	return "", false
 }
-
-var errNotFolder = errors.New("it is no folder")

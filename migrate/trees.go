@@ -34,7 +34,6 @@ type trees struct {
 	store    preflight.Store
 	src, dst *hostfs.Root
 	pass     *hostfs.CopyPass // the last one
-	options  hostfs.CopyOptions
 	journal  *journal
 	report   Reporter
 	now      func() time.Time

@@ -63,10 +63,7 @@ func (s *services) units(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, by := range u.TriggeredBy {
-			names = append(names, by)
-		}
-		names = append(names, one.Name())
+		names = append(append(names, u.TriggeredBy...), one.Name())
 	}
 	return names, nil
 }
