@@ -14,15 +14,15 @@ import (
 // hiddenBelowMounts looks below the mount points in the targets, through a private copy of the mount that has nothing
 // mounted on it. Only root can do that; for everybody else there is nothing to tell.
 func hiddenBelowMounts(ctx context.Context, targets []Target) (all []Hidden) {
-	table, err := mounts()
+	table, err := hostfs.Mounts()
 	if err != nil {
 		return nil
 	}
 	for _, t := range targets {
 		var points []string
 		for _, m := range table {
-			if isBelow(m.point, t.Path) && m.point != t.Path {
-				points = append(points, relative(m.point, t.Path))
+			if isBelow(m.Point, t.Path) && m.Point != t.Path {
+				points = append(points, relative(m.Point, t.Path))
 			}
 		}
 		if len(points) > 0 {

@@ -4,7 +4,6 @@ package diskscan
 
 import (
 	"fmt"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +16,7 @@ const reached = 1 << 20
 // FileSystems looks at the file systems that the paths are on, each once, in the order of the paths. What cannot be
 // asked is a problem.
 func FileSystems(paths []string) (all []FileSystem, problems []Problem) {
-	table, err := mounts()
+	table, err := hostfs.Mounts()
 	if err != nil {
 		problems = append(problems, Problem{"/proc/self/mountinfo", reason(err)})
 	}
@@ -46,7 +45,7 @@ func hold(all []FileSystem, id uint64, path string) bool {
 	return false
 }
 
-func fileSystem(path string, table []mount) (FileSystem, error) {
+func fileSystem(path string, table []hostfs.Mount) (FileSystem, error) {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st)
 	if err != nil {
@@ -93,7 +92,7 @@ func (fs *FileSystem) compare(l Limit, left, of, none int64) {
 }
 
 // describe fills in what the mount table says.
-func (fs *FileSystem) describe(path string, id uint64, table []mount) {
+func (fs *FileSystem) describe(path string, id uint64, table []hostfs.Mount) {
 	fs.MountPoint = path
 	root, err := hostfs.OpenRoot(path)
 	if err == nil {
@@ -101,11 +100,11 @@ func (fs *FileSystem) describe(path string, id uint64, table []mount) {
 		root.Close()
 	}
 	for _, m := range table {
-		if m.id != id {
+		if m.ID != id {
 			continue
 		}
-		fs.MountPoint, fs.Device, fs.Type = m.point, m.device, m.fsType
-		for option := range strings.SplitSeq(m.options, ",") {
+		fs.MountPoint, fs.Device, fs.Type = m.Point, m.Source, m.FSType
+		for _, option := range m.Options {
 			switch option {
 			case "usrquota", "grpquota", "prjquota", "pquota", "uquota", "gquota", "quota":
 				fs.Quota = true

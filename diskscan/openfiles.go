@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 
+	"davit/engine/hostfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -144,18 +146,18 @@ func devicesOf(systems []FileSystem) map[uint64]bool {
 	for _, fs := range systems {
 		devices[fs.id] = true
 	}
-	table, err := mounts()
+	table, err := hostfs.Mounts()
 	if err != nil {
 		return devices
 	}
 	for _, m := range table {
-		if m.fsType != "overlay" {
+		if m.FSType != "overlay" {
 			continue
 		}
-		for option := range strings.SplitSeq(m.options, ",") {
+		for _, option := range m.Options {
 			upper, ok := strings.CutPrefix(option, "upperdir=")
 			var st, at unix.Stat_t
-			if ok && unix.Stat(unescape(upper), &st) == nil && devices[st.Dev] && unix.Stat(m.point, &at) == nil {
+			if ok && unix.Stat(hostfs.PlainField(upper), &st) == nil && devices[st.Dev] && unix.Stat(m.Point, &at) == nil {
 				devices[at.Dev] = true
 			}
 		}

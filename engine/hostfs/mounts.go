@@ -49,7 +49,7 @@ func parseMount(line string) (Mount, bool) {
 		return Mount{}, false
 	}
 	id, err := strconv.ParseUint(left[0], 10, 64)
-	m := Mount{ID: id, Root: plainField(left[3]), Point: plainField(left[4]), FSType: right[0], Source: plainField(right[1])}
+	m := Mount{ID: id, Root: PlainField(left[3]), Point: PlainField(left[4]), FSType: right[0], Source: PlainField(right[1])}
 	m.Options = strings.Split(left[5], ",")
 	if len(right) > 2 {
 		m.Options = append(m.Options, strings.Split(right[2], ",")...)
@@ -57,8 +57,8 @@ func parseMount(line string) (Mount, bool) {
 	return m, err == nil
 }
 
-// plainField undoes how the kernel writes blanks and backslashes: \040.
-func plainField(s string) string {
+// PlainField undoes how the kernel writes blanks and backslashes in mountinfo, options included: \040.
+func PlainField(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
