@@ -51,7 +51,7 @@ func TestHoweverTheRootIsWritten(t *testing.T) {
 			if now := h.must(files); now != written {
 				t.Errorf("after the rollback:\n%s\nbefore:\n%s", now, written)
 			}
-			h.must(row.undo + "; rm -f /etc/docker/daemon.json; systemctl daemon-reload")
+			h.must("true; " + row.undo + "\n rm -f /etc/docker/daemon.json; systemctl daemon-reload")
 		})
 	}
 	h.t = t

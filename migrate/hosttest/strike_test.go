@@ -139,6 +139,9 @@ func TestKilledInEachStep(t *testing.T) {
 				h.works(lines)
 				switch outcome {
 				case string(migrate.Done):
+					if a.code != 0 {
+						t.Errorf("exit code %d of a run that went on to its end: %s", a.code, a.out)
+					}
 					h.says("done", "/mnt/disk1/docker", "davit migrate commit")
 					if got := h.root(); got != "/mnt/disk1/docker" {
 						t.Errorf("the engine works in %s", got)
@@ -204,9 +207,11 @@ func TestPowerCutInEachStep(t *testing.T) {
 				h.settled(before)
 			} else {
 				h.says("/var/lib/docker")
-				if outcome == "" { // nothing was changed yet, and nothing was installed that would look after it
+				if outcome == "" { // nothing was installed yet that would look after it
 					h.davit(0, "recover")
-					h.says("interrupted")
+					if _, outcome = h.state(); outcome == "" {
+						t.Error("davit recover has decided nothing")
+					}
 				}
 			}
 			h.clean()
