@@ -54,13 +54,13 @@ func (h *host) backupStatus(c *cli.Context) error {
 	}
 	var unreadable error
 	in.History, unreadable = job.OpenHistory(global(c, "state-dir")).List()
+	var noEngine error
 	if c.String("repo") != "" {
 		err = h.statusOfRepository(c, &in)
 	} else {
 		var closeEngine func()
-		if closeEngine, err = h.statusOfHost(c, &in); err == nil {
-			defer closeEngine()
-		}
+		closeEngine, noEngine, err = h.statusOfHost(c, &in)
+		defer closeEngine()
 	}
 	if err != nil {
 		return err
@@ -73,9 +73,9 @@ func (h *host) backupStatus(c *cli.Context) error {
 		report.Notes = append(report.Notes, oneLine(unreadable))
 	}
 	if c.Bool("json") {
-		return errors.Join(writeJSON(h.out, report), report.Err())
+		return errors.Join(writeJSON(h.out, report), noEngine, report.Err())
 	}
-	return errors.Join(writeStatus(h.out, report), report.Err())
+	return errors.Join(writeStatus(h.out, report), noEngine, report.Err())
 }
 
 // statusOfRepository reads one repository, and nothing else.
@@ -89,11 +89,13 @@ func (h *host) statusOfRepository(c *cli.Context, in *job.StatusInput) error {
 	return nil
 }
 
-// statusOfHost reads the configuration, its repositories, and the volumes of the engine where jobs save any.
-func (h *host) statusOfHost(c *cli.Context, in *job.StatusInput) (closeEngine func(), err error) {
+// statusOfHost reads the configuration, its repositories, and the volumes of the engine where jobs save any. An engine
+// that cannot be reached is told apart: snapshots tell much without it.
+func (h *host) statusOfHost(c *cli.Context, in *job.StatusInput) (closeEngine func(), noEngine, err error) {
+	closeEngine = func() {}
 	cfg, err := job.ReadConfig(h.configFile(c))
 	if err != nil {
-		return nil, err
+		return closeEngine, nil, err
 	}
 	if in.Only == "" {
 		in.Only = in.Host
@@ -103,14 +105,14 @@ func (h *host) statusOfHost(c *cli.Context, in *job.StatusInput) (closeEngine fu
 		return h.readSnapshots(c, r)
 	})
 	if c.Bool("no-engine") || in.Only != in.Host || !cfg.NeedsEngine() {
-		return func() {}, nil
+		return closeEngine, nil, nil
 	}
-	eng, err := h.connect(c)
-	if err != nil {
-		return nil, err
+	eng, noEngine := h.connect(c)
+	if noEngine != nil {
+		return closeEngine, noEngine, nil
 	}
 	in.Engine = eng
-	return func() { _ = eng.Close() }, nil
+	return func() { _ = eng.Close() }, nil, nil
 }
 
 func writeStatus(w io.Writer, r *job.StatusReport) error {
