@@ -185,9 +185,17 @@ func (t *trees) watch(what string, counts *hostfs.CopyCounts) (stop func()) {
 func amount(p Pass) string {
 	text := fmt.Sprintf("%d of %d files", p.Copied, p.Entries)
 	if p.Shared > 0 {
-		text += fmt.Sprintf(", %d MiB shared", p.Shared>>20)
+		text += ", " + amountOf(p.Shared) + " shared"
 	}
-	return text + fmt.Sprintf(", %d MiB written", p.Bytes>>20)
+	return text + ", " + amountOf(p.Bytes) + " written"
+}
+
+// amountOf is a rough size in words.
+func amountOf(n int64) string {
+	if n < 10<<20 {
+		return fmt.Sprintf("%d KiB", (n+1023)>>10)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
 }
 
 // VerifyError means that old and new root differ.
