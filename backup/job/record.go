@@ -17,6 +17,7 @@ const (
 	maxRecordProblems = 100
 	maxRecordWarnings = 50
 	maxRecordHooks    = 200
+	maxRecordVolumes  = 2000
 	maxRecordText     = 2000 // bytes of an error or of a hook's output
 )
 
@@ -58,6 +59,7 @@ type Record struct {
 	Problems []RecordDetail `json:"problems"`
 	Warnings []string       `json:"warnings"`
 	Skipped  int            `json:"skipped"` // what was left out by a rule or a label
+	Volumes  []string       `json:"volumes"` // that the snapshot holds: without a key an encrypted repository does not tell
 	// Unprotected are the volumes of the host that no snapshot of it holds, -1 when that is not known.
 	Unprotected int `json:"unprotected_volumes"`
 	// More counts problems, warnings and hooks that are not listed.
@@ -128,6 +130,11 @@ func (r *Record) warn(format string, args ...any) {
 // addReport takes in what became of the snapshot.
 func (r *Record) addReport(rep *backup.Report) {
 	r.Snapshot, r.Complete, r.Totals, r.Skipped = rep.Snapshot, rep.Complete, rep.Totals, len(rep.Skipped)
+	for _, it := range rep.Items {
+		if it.Kind == backup.KindVolume && it.Saved && len(r.Volumes) < maxRecordVolumes {
+			r.Volumes = append(r.Volumes, it.Name)
+		}
+	}
 	for _, f := range rep.Freezes {
 		r.Freezes.Groups++
 		r.Freezes.Sum += f.Seconds

@@ -91,7 +91,7 @@ func (r *run) begin() error {
 		Version: RecordVersion, ID: recordID(began, r.job.Name, fmt.Sprintf("%x", random)),
 		Job: r.job.Name, Host: r.env.Host, Davit: r.env.Version, Repository: r.config.RepositoryOf(r.job).Path,
 		Began: began.UTC(), Result: ResultRunning,
-		Steps: []StepRecord{}, Hooks: []HookRecord{}, Problems: []RecordDetail{}, Warnings: []string{}, Unprotected: -1,
+		Steps: []StepRecord{}, Hooks: []HookRecord{}, Problems: []RecordDetail{}, Warnings: []string{}, Volumes: []string{}, Unprotected: -1,
 	}
 	if err := r.history.write(r.record); err != nil {
 		return err

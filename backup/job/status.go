@@ -68,6 +68,9 @@ func (s *statusRun) host(ctx context.Context, host string) error {
 	for _, g := range groups {
 		h.Jobs = append(h.Jobs, s.job(host, g))
 	}
+	if slices.ContainsFunc(groups, func(g *jobGroup) bool { return len(g.snaps) > 0 && g.snaps[0].Sealed() }) {
+		s.report.Notes = append(s.report.Notes, "host "+host+": only a key (--identity-file) tells the names of what its snapshots hold")
+	}
 	volumes, excluded, err := s.volumes(ctx, host, groups)
 	if err != nil {
 		return err
@@ -228,22 +231,44 @@ func engineVolumes(ctx context.Context, e backup.Host) ([]string, map[string]boo
 	return names, excluded, nil
 }
 
+// holds tells whether a snapshot holds a volume, and how many of its files are missing or marked there. Where the names of
+// its items are sealed, the record of its run tells; without one, known is false.
+func (s *statusRun) holds(snap *repo.Snapshot, volume string) (problems int, ok, known bool) {
+	if it, ok := snap.Find(repo.KindVolume, volume); ok {
+		return backup.ItemProblems(it), true, true
+	}
+	if !snap.Sealed() {
+		return 0, false, true
+	}
+	for _, r := range s.in.History {
+		if r.Snapshot == snap.ID {
+			return 0, slices.Contains(r.Volumes, volume), true
+		}
+	}
+	return 0, false, false
+}
+
 // volume judges a volume by the newest snapshot of any job that holds it.
 func (s *statusRun) volume(name string, excluded bool, groups []*jobGroup) VolumeStatus {
 	st := VolumeStatus{Volume: name, State: StateUnprotected}
+	blind := false
 	for _, g := range groups {
 		for _, snap := range g.snaps {
-			it, ok := snap.Find(repo.KindVolume, name)
+			problems, ok, known := s.holds(&snap, name)
 			if !ok {
+				blind = blind || !known
 				continue
 			}
 			if st.Time == nil || snap.Time.After(*st.Time) {
 				st.Job, st.Snapshot, st.Time = g.job, snap.ID, &snap.Time
-				st.RPO, st.Problems = s.rpo(g).Seconds(), backup.ItemProblems(it)
+				st.RPO, st.Problems = s.rpo(g).Seconds(), problems
 				st.Age, st.State = s.judge(snap.Time, s.rpo(g))
 			}
 			break
 		}
+	}
+	if st.State == StateUnprotected && blind {
+		st.State = StateUnknown
 	}
 	if excluded && st.State != StateOK {
 		st.State = StateExcluded

@@ -1,12 +1,20 @@
 package job
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
+	"davit/backup"
 	"davit/backup/repo"
+	"davit/engine"
 )
 
 func snapshot(host, job string, at time.Time, complete bool, rpo string, volumes ...string) repo.Snapshot {
@@ -100,5 +108,79 @@ func TestStatusOfHost(t *testing.T) {
 	if len(jobs) != 3 || jobs[0].State != StateOK || jobs[0].RPO != 7200 || jobs[1].State != StateUnknown ||
 		jobs[2].State != StateNever || jobs[2].LastRun != ResultFailed || jobs[2].Reason != "engine unreachable" {
 		t.Errorf("%+v", jobs)
+	}
+}
+
+// volumesOnly is an engine that has nothing but volumes.
+type volumesOnly struct {
+	backup.Host
+	names []string
+}
+
+func (v volumesOnly) Volumes(context.Context) ([]engine.Volume, error) {
+	list := []engine.Volume{
+		{Name: "cast off", Anonymous: true}, {Name: "left out", Labels: map[string]string{backup.LabelBackup: "false"}},
+	}
+	for _, name := range v.names {
+		list = append(list, engine.Volume{Name: name})
+	}
+	return list, nil
+}
+
+func (v volumesOnly) Containers(context.Context) ([]engine.Container, error) { return nil, nil }
+
+// A host that can only write to its encrypted repository knows by its records which volumes are in there, and
+// says when it does not know.
+func TestStatusWithoutAKey(t *testing.T) {
+	h := newTestHost(t)
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := repo.Options{Now: h.clock, Rand: rand.Reader, Host: "nas", HostKeys: filepath.Join(h.dir, "keys")}
+	h.repo = filepath.Join(h.dir, "encrypted")
+	r, err := repo.InitEncrypted(h.repo, options, []repo.KeyHolder{{Name: "test", Recipient: id.Recipient()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c, j := h.config(t, "    rpo: 26h", "")
+	env := &backup.Env{Repo: r, Host: "nas", StateDir: h.env.StateDir, Now: h.clock, Rand: rand.Reader}
+	plan, err := backup.PlanCreate(t.Context(), env, j.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := backup.ApplyCreate(t.Context(), env, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snaps, err := r.Snapshots(t.Context())
+	if err != nil || len(snaps) != 1 || !snaps[0].Sealed() {
+		t.Fatalf("%+v, %v", snaps, err)
+	}
+	states := func(history ...*Record) map[string]State {
+		t.Helper()
+		status, err := Status(t.Context(), StatusInput{
+			Host: "nas", Now: h.now, Config: c, Engine: volumesOnly{names: []string{"db", "new"}}, History: history,
+			Repositories: []RepositorySnapshots{{Dir: h.repo, Snapshots: snaps}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(status.Notes) != 1 || !strings.Contains(status.Notes[0], "only a key") {
+			t.Errorf("notes are %q", status.Notes)
+		}
+		got := map[string]State{}
+		for _, v := range status.Hosts[0].Volumes {
+			got[v.Volume] = v.State
+		}
+		return got
+	}
+	known := states(&Record{Job: "nightly", Snapshot: report.Snapshot, Volumes: []string{"db"}})
+	if want := map[string]State{"db": StateOK, "new": StateUnprotected, "left out": StateExcluded}; fmt.Sprint(known) != fmt.Sprint(want) {
+		t.Errorf("with its record: %v", known)
+	}
+	if got := states(); got["db"] != StateUnknown || got["new"] != StateUnknown {
+		t.Errorf("without: %v", got)
 	}
 }

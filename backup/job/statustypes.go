@@ -18,7 +18,7 @@ const (
 	StateNever       State = "never"       // a job without a good snapshot
 	StateUnprotected State = "unprotected" // a volume that no snapshot holds
 	StateExcluded    State = "excluded"    // by its label; nothing is wrong with that
-	StateUnknown     State = "unknown"     // its repository cannot be read
+	StateUnknown     State = "unknown"     // its repository cannot be read, or not without a key
 )
 
 // Bad tells the states that need somebody to look.

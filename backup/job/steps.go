@@ -64,8 +64,11 @@ func (r *run) unprotected(ctx context.Context) int {
 	if r.backup == nil || r.backup.Engine == nil {
 		return -1
 	}
+	records, err := r.history.List()
+	r.warn(err)
 	report, err := Status(ctx, StatusInput{
-		Host: r.env.Host, Now: r.env.Now(), Config: r.config, Engine: r.backup.Engine,
+		History: append([]*Record{r.record}, records...),
+		Host:    r.env.Host, Now: r.env.Now(), Config: r.config, Engine: r.backup.Engine,
 		Repositories: ReadRepositories(ctx, r.config, r.env.Snapshots),
 	})
 	if err != nil {
