@@ -99,7 +99,7 @@ func TestCallersDuringTheMove(t *testing.T) {
 	h := fullHost(t, enginetest.HostOptions{Engine: "20.10"})
 	before, lines := h.inventory(), h.count()
 	hammer := func(call string) {
-		h.must("printf 'while :; do " + call + " > /dev/null 2>&1; done' > /root/hammer; for i in 1 2; do systemd-run -q --unit hammer$i sh /root/hammer; done")
+		h.must("systemctl stop hammer1 hammer2 2> /dev/null; systemctl reset-failed hammer1 hammer2 2> /dev/null; printf 'while :; do " + call + " > /dev/null 2>&1; done' > /root/hammer; for i in 1 2; do systemd-run -q --collect --unit hammer$i sh /root/hammer; done")
 	}
 	// One who starts a container again and again keeps it from being stopped: that is told, and undone.
 	hammer("docker start plain")

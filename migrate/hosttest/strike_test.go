@@ -34,7 +34,8 @@ func (h *host) begin(args string) <-chan answer {
 	return ended
 }
 
-// reach waits until a run has come to a step, or beyond, and returns the step. root is the host's, so that no time is lost.
+// reach waits until a run has come to a step, or beyond, and returns the step; "" when it has ended meanwhile. root is the
+// host's, so that no time is lost.
 func (h *host) reach(root, step string) string {
 	h.t.Helper()
 	order := map[string]int{}
@@ -42,12 +43,19 @@ func (h *host) reach(root, step string) string {
 		order[string(s)] = i
 	}
 	file := filepath.Join(root, "var/lib/davit/migrate/journal.json")
-	mark := fmt.Appendf(nil, "%q: %q", "step", step)
+	mark, under := fmt.Appendf(nil, "%q: %q", "step", step), false
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		data, err := os.ReadFile(file)
-		if err != nil || bytes.Contains(data, []byte(`"outcome"`)) {
+		if err != nil {
+			continue
+		}
+		if bytes.Contains(data, []byte(`"outcome"`)) {
+			if under {
+				return ""
+			}
 			continue // of the migration before this one
 		}
+		under = true
 		if bytes.Contains(data, mark) {
 			return step
 		}
