@@ -26,6 +26,9 @@ func writeCreatePlan(w io.Writer, plan *backup.CreatePlan) error {
 	text.table(t)
 	for i, g := range plan.Groups {
 		text.linef("group %d: %s", i+1, describeGroup(g))
+		for _, hk := range g.Hooks {
+			text.linef("  runs in %s %s", hk.Container, hk.Runs)
+		}
 	}
 	for _, it := range plan.Items {
 		switch {
