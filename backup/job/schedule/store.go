@@ -55,6 +55,9 @@ func (s *Store) files(job string) (timer, service, cron string) {
 func (s *Store) Install(ctx context.Context, e *Entry) error {
 	timer, service, cron := s.files(e.Job)
 	if s.Manager == nil {
+		if _, err := os.Stat(s.CronDir); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("install schedule: there is no systemd here, and no %s: cron is not installed", s.CronDir)
+		}
 		return write(map[string]string{cron: e.CronFile()})
 	}
 	for _, dir := range []string{e.StateDir, e.CacheDir} {

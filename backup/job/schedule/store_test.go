@@ -130,4 +130,8 @@ func TestCronFile(t *testing.T) {
 	if list, err := s.List(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("%v, %v", list, err)
 	}
+	s.CronDir += "/none"
+	if err := s.Install(t.Context(), entry(t, "03:10")); err == nil || !strings.Contains(err.Error(), "cron is not installed") {
+		t.Errorf("error is %v", err)
+	}
 }
