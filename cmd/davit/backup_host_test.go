@@ -28,9 +28,21 @@ jobs:
     containers: {writer: {pre: 'date > /data/dump; echo dumped', post: 'echo ended'}}}
   missed: {what: {volumes: [data]}}
   hanging: {what: {volumes: [data]}, containers: {writer: {pre: 'echo waiting; sleep 4711', post: 'echo ended', timeout: 3s}}}
+  slow: {what: {volumes: [data]}, containers: {writer: {pre: 'echo begun > /data/mark; sleep 4712', post: 'echo ended > /data/mark'}}}
 metrics: {textfile: /srv/metrics/davit.prom}
 Y
 davit config check
+`
+
+// killSlow kills a run of the job "slow" while its pre hook runs.
+const killSlow = `set -eu
+mark=/var/lib/docker/volumes/data/_data/mark
+davit backup run slow > /dev/null 2>&1 & run=$!
+until [ "$(cat $mark 2> /dev/null)" = begun ]; do kill -0 $run; sleep 0.1; done
+kill -KILL $run; wait $run || true
+davit backup history --job slow
+davit recover
+cat $mark
 `
 
 // runs is the history of one job in a host.
@@ -86,6 +98,9 @@ func TestBackupTimerOnAHost(t *testing.T) {
 		{args: "davit backup history latest", stdout: "hook in writer, post: echo ended: done in"},
 		{args: "docker top writer | grep 4711", code: 1}, // it is not only given up, but gone
 		{args: "docker inspect -f '{{.State.Status}}' writer", stdout: "running"},
+		{args: killSlow, stdout: "slow  killed", stderr: "writer: post hook done"},
+		{args: "cat /var/lib/docker/volumes/data/_data/mark", stdout: "ended"},
+		{args: "ls /var/lib/davit/hooks | wc -l", stdout: "0"},
 		{args: "davit backup schedule remove nightly"},
 		{args: "ls /etc/systemd/system", stdout: ""},
 		{args: "systemctl is-enabled davit-backup-nightly.timer", code: 1},
