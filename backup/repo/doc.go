@@ -141,9 +141,11 @@
 // A host that writes has a file with the repository's id, recipient, authority and
 // chunker, the key of ids, and its own signing key with the certificate (HostKey).
 // It believes this file and not the repository: a config with another recipient is
-// refused. Chunks that others stored under an id it can only refer to; who decrypts
-// checks the id, so that what was put there to mislead is found, and nothing else is
-// restored in its place.
+// refused. What an index file says of a chunk it believes only when one of its own
+// snapshots, an index file of its own or an attested snapshot says the same. Who decrypts
+// a chunk checks its id. davit/attested/<snapshot>.json is {version, id, digest, time,
+// signature}: the authority's signature of ["davit attested 1", repository id, id,
+// digest, time].
 //
 // Who can read the storage sees hosts, jobs and times, the number of files and bytes of
 // each snapshot, lengths, order and number of chunks, which of them repeat and

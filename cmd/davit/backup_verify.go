@@ -25,6 +25,7 @@ func (h *host) backupVerifyCommand() *cli.Command {
 		Flags: []cli.Flag{
 			repoFlag(),
 			&cli.BoolFlag{Name: "read-data", Usage: "read and decode everything, too"},
+			&cli.BoolFlag{Name: "attest", Usage: "with --read-data: let all hosts of an encrypted repository refer to what proved good"},
 			&cli.BoolFlag{Name: "accept-rollback", Usage: "forget what was seen of an encrypted repository that has lost snapshots since"},
 			progressFlag(),
 			jsonFlag(),
@@ -38,7 +39,7 @@ func (h *host) backupVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	env, closeRepo, err := h.openBackup(c, readOnly)
+	env, closeRepo, err := h.openBackup(c, access(!c.Bool("attest")))
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (h *host) backupVerify(c *cli.Context) error {
 	p := h.startProgress(c, "verify")
 	defer p.close()
 	env.Reporter = p
-	report, err := backup.Verify(c.Context, env, backup.VerifyOptions{Spec: strings.Join(args, ""), ReadData: c.Bool("read-data")})
+	report, err := backup.Verify(c.Context, env, backup.VerifyOptions{Spec: strings.Join(args, ""), ReadData: c.Bool("read-data"), Attest: c.Bool("attest")})
 	p.close()
 	if report == nil {
 		return err
