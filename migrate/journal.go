@@ -61,6 +61,11 @@ func parse(data []byte) (*State, error) {
 	return s, nil
 }
 
+// passPath is where the last warm pass over a store is kept.
+func passPath(stateDir, id, store string) string {
+	return filepath.Join(Folder(stateDir), id+"-"+store+".pass")
+}
+
 // journal is the journal in the hands of the one who may change it. It is not for concurrent use.
 type journal struct {
 	stateDir string
@@ -159,6 +164,11 @@ func (j *journal) archive() error {
 	old := filepath.Join(Folder(j.stateDir), j.state.Plan.ID+".json")
 	if err := os.Rename(journalPath(j.stateDir), old); err != nil {
 		return fmt.Errorf("keep the journal of the last migration: %w", err)
+	}
+	for _, s := range j.state.Plan.Survey.Stores {
+		if err := os.Remove(passPath(j.stateDir, j.state.Plan.ID, s.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget the passes of the last migration: %w", err)
+		}
 	}
 	return nil
 }

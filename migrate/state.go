@@ -123,12 +123,12 @@ type Report struct {
 	Verify      string        `json:"verify,omitempty"`
 	Compared    int64         `json:"compared"`       // entries
 	ReadBack    int64         `json:"bytes_compared"` // of content
-	VerifyTime  time.Duration `json:"verify_time"`
-	Downtime    time.Duration `json:"downtime"`     // from the first container's stop to the last one's start
-	EngineStop  time.Duration `json:"engine_stop"`  // part of it
-	EngineStart time.Duration `json:"engine_start"` // part of it
+	VerifyTime  time.Duration `json:"verify_time_ns"`
+	Downtime    time.Duration `json:"downtime_ns"`     // from the first container's stop to the last one's start
+	EngineStop  time.Duration `json:"engine_stop_ns"`  // part of it
+	EngineStart time.Duration `json:"engine_start_ns"` // part of it
 	DownSince   time.Time     `json:"down_since,omitzero"`
-	Total       time.Duration `json:"total"`
+	Total       time.Duration `json:"total_ns"`
 	Containers  int           `json:"containers"` // that there are
 	Stopped     int           `json:"stopped"`    // that ran before
 	Started     int           `json:"started"`    // that run again
@@ -144,7 +144,7 @@ type Pass struct {
 	Deleted int64         `json:"deleted,omitempty"`
 	Bytes   int64         `json:"bytes"`
 	Shared  int64         `json:"shared,omitempty"`
-	Time    time.Duration `json:"time"`
+	Time    time.Duration `json:"time_ns"`
 }
 
 // Old lists the old roots.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"davit/migrate/preflight"
@@ -137,10 +136,7 @@ func (r *work) problem(format string, args ...any) {
 	r.Report.Say("problem: " + line)
 }
 
-// passFile is where the last warm pass over a store is kept.
-func (r *work) passFile(store string) string {
-	return filepath.Join(Folder(r.StateDir), r.state.Plan.ID+"-"+store+".pass")
-}
+func (r *work) passFile(store string) string { return passPath(r.StateDir, r.state.Plan.ID, store) }
 
 // dropPasses forgets the warm passes, once the copies are no longer only copies.
 func (r *work) dropPasses() error {

@@ -117,7 +117,9 @@ func (p migrateProgress) Down(since time.Time) {
 // detachedError ends a command whose terminal goes while the work goes on.
 type detachedError struct{ cause error }
 
-func (e detachedError) Error() string { return "no longer attached; the migration goes on" }
+func (e detachedError) Error() string {
+	return "no longer attached; the migration goes on (davit migrate status attaches again)"
+}
 func (e detachedError) Unwrap() error { return e.cause }
 
 // outcomeError is how a migration ended, unless it went well.
