@@ -35,8 +35,9 @@ type fakeHost struct {
 	calls   int
 	failAt  int // that call fails
 	refuse  string
-	lose    bool // the engine loses an image on the new root
-	above   bool // unit files stand above masks
+	lose    bool              // the engine loses an image on the new root
+	binds   map[string]string // sources of bind mounts of containers
+	above   bool              // unit files stand above masks
 }
 
 // fakeBox is a container on disk.
@@ -296,10 +297,15 @@ func (e fakeEngine) parse(b fakeBox) (engine.Container, error) {
 	if b.Needs != "" {
 		labels["com.docker.compose.depends_on"] = b.Needs
 	}
+	var mounts []map[string]any
+	if source := e.binds[b.ID]; source != "" {
+		mounts = append(mounts, map[string]any{"Type": "bind", "Source": source, "Destination": "/m"})
+	}
 	raw, err := json.Marshal(map[string]any{
 		"Id": b.ID, "Name": "/" + b.Name, "Image": "sha256:1", "State": map[string]any{
 			"Running": state != "", "Paused": state == "paused"},
 		"Config":     map[string]any{"Image": "bb", "Labels": labels},
+		"Mounts":     mounts,
 		"HostConfig": map[string]any{"AutoRemove": b.Remove, "RestartPolicy": map[string]any{"Name": b.Policy.Name, "MaximumRetryCount": b.Policy.Retries}},
 	})
 	if err != nil {
