@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -68,8 +67,8 @@ func (h *sealedHost) env(t testing.TB, eng Engine, ids ...age.Identity) *Env {
 
 func (h *sealedHost) reader(t testing.TB) *Env { return h.env(t, nil, h.identity) }
 
-// settle waits until the times of what was just written are old enough for the
-// cache to trust them: two seconds.
+// settledClock is ahead, so that what was written a moment ago is old enough for the
+// cache to trust it: two seconds.
 func settledClock() func() time.Time {
 	return func() time.Time { return time.Now().Add(3 * time.Second) }
 }
@@ -248,25 +247,12 @@ func TestEncryptedWithoutKey(t *testing.T) {
 	same(t, "after all that", describe(t, src), describe(t, restoreTo(t, h.reader(t), spec)))
 }
 
-// buildAge builds the age command that this project's encryption library comes with.
-var buildAge = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "davit-age-")
-	if err != nil {
-		return "", err
-	}
-	out, err := exec.Command("go", "build", "-o", dir+"/age", "filippo.io/age/cmd/age").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return dir, nil
-})
-
-// withAge puts the age command into the PATH.
+// withAge puts the age command, of the library that this project encrypts with, into the PATH.
 func withAge(t *testing.T) {
 	t.Helper()
-	dir, err := buildAge()
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", dir+"/age", "filippo.io/age/cmd/age").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
