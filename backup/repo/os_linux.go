@@ -55,7 +55,7 @@ func regularTime(dir *os.File, name string) (time.Time, int64, bool) {
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return time.Time{}, 0, false
 	}
-	return time.Unix(st.Mtim.Sec, st.Mtim.Nsec), st.Size, true
+	return time.Unix(st.Mtim.Unix()), st.Size, true
 }
 
 func createAt(dir *os.File, name string) (*os.File, error) {

@@ -135,7 +135,7 @@ func coarseNow() (Timespec, error) {
 	if err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &ts); err != nil {
 		return Timespec{}, fmt.Errorf("read the clock: %w", err)
 	}
-	return Timespec{Sec: ts.Sec, Nsec: uint32(ts.Nsec)}, nil
+	return Timespec{Sec: int64(ts.Sec), Nsec: uint32(ts.Nsec)}, nil // int32 on 32-bit machines
 }
 
 // fresh tells whether the folder at path is another one than in the pass before.

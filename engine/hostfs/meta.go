@@ -176,8 +176,14 @@ func (m *Meta) has(name string) bool {
 }
 
 func mtimeOnly(t Timespec) []unix.Timespec {
-	return []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: t.Sec, Nsec: int64(t.Nsec)}}
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {}}
+	setNumber(&times[1].Sec, t.Sec)
+	setNumber(&times[1].Nsec, int64(t.Nsec))
+	return times
 }
+
+// setNumber sets a number of the kernel's, which has 32 bits on 32-bit machines: these end in 2038.
+func setNumber[T int32 | int64](to *T, value int64) { *to = T(value) }
 
 // futimens sets the modification time of an open file and leaves the access time.
 func futimens(fd int, mtime Timespec) error {
