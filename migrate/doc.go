@@ -21,8 +21,9 @@
 //   - stop engine: the sockets and the service are stopped and masked until the next boot; nothing uses the old root.
 //   - sync: the new root has everything, and nothing else, and it is on disk.
 //   - verify: old and new root have been compared.
-//   - configure: the engine's next start would wait for the new root's mount, and use the new root with the same
-//     storage driver as before.
+//   - configure: containers' definitions on the new root name that, where they named the old one (a container with a
+//     named volume would not start otherwise once the old root is gone); the engine's next start would wait for the new
+//     root's mount, and use the new root with the same storage driver as before.
 //   - start: the engine runs on the new root, with all containers held.
 //   - compare: it has the same images, containers, volumes, networks and plugins as before.
 //   - release: policies are as before, and what ran runs again. This is the point of no return: containers write into
