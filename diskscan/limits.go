@@ -62,9 +62,9 @@ func fileSystem(path string, table []hostfs.Mount) (FileSystem, error) {
 }
 
 func limitsOf(s *unix.Statfs_t) FileSystem {
-	unit := s.Frsize
+	unit := int64(s.Frsize) // int32 on 32-bit machines
 	if unit == 0 {
-		unit = s.Bsize
+		unit = int64(s.Bsize)
 	}
 	fs := FileSystem{
 		Size: int64(s.Blocks) * unit, Used: int64(s.Blocks-s.Bfree) * unit, Free: int64(s.Bavail) * unit,
