@@ -102,6 +102,11 @@ install: dist-files ## install to DESTDIR and PREFIX (/usr/local), with manual p
 uninstall: ## remove what install put there; data and settings stay
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' scripts/install.sh uninstall
 
+.PHONY: cross
+cross: ## build for the other machines that a release is for
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/davit
+	GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/davit
+
 .PHONY: release
 release: ## archives, .deb, .rpm, checksums and SBOMs for amd64, arm64, armv7 in dist/release
 	VERSION='$(VERSION)' COMMIT='$(COMMIT)' scripts/release.sh
