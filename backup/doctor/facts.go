@@ -14,7 +14,7 @@ type Facts struct {
 	Repository []Repository
 	Clock      Clock
 	Left       Left
-	Drill      Drill
+	Drill      *Drill // nil: nobody keeps count of drills
 }
 
 // Engine is the Docker Engine that this process would use.

@@ -24,15 +24,19 @@ type Sources struct {
 	Repositories func(context.Context) []Repository // without Free and Nodes
 	Clock        func() Clock
 	Left         func(context.Context) Left
-	Drill        func(context.Context) Drill
+	Drill        func(context.Context) Drill // nil: nobody keeps count of drills
 }
 
 // Gather reads the facts. It takes as long as its sources do.
 func Gather(ctx context.Context, s Sources) Facts {
 	f := Facts{
 		Now: s.Now(), Root: s.Root, Engine: s.Engine(ctx), Systemd: s.Systemd(ctx), Config: s.Config(),
-		Repository: s.Repositories(ctx), Clock: s.Clock(), Left: s.Left(ctx), Drill: s.Drill(ctx),
+		Repository: s.Repositories(ctx), Clock: s.Clock(), Left: s.Left(ctx),
 		Folders: []Folder{folderAt(s.StateDir, "state"), folderAt(s.CacheDir, "cache")},
+	}
+	if s.Drill != nil {
+		d := s.Drill(ctx)
+		f.Drill = &d
 	}
 	for i := range f.Repository {
 		r := &f.Repository[i]

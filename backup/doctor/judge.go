@@ -166,6 +166,7 @@ func (j *judge) clock(f Facts) {
 func (j *judge) drill(f Facts) {
 	const hint = "davit backup drill restores to a scratch place and proves it"
 	switch d := f.Drill; {
+	case d == nil:
 	case d.Err != nil:
 		j.say("last drill", Warning, hint, "%v", d.Err)
 	case d.Last.IsZero():

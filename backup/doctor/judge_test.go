@@ -21,7 +21,7 @@ func healthy() Facts {
 		Config:     Config{File: "/etc/davit/config.yaml", Jobs: 1},
 		Repository: []Repository{{Path: "/srv/backup", Free: 50 << 30, Nodes: 1 << 20, Newest: noon.Add(-9 * time.Hour), Ahead: noon}},
 		Clock:      Clock{Known: true, Synchronized: true},
-		Drill:      Drill{Last: noon.AddDate(0, 0, -30), Good: true},
+		Drill:      &Drill{Last: noon.AddDate(0, 0, -30), Good: true},
 	}
 }
 
@@ -58,7 +58,7 @@ func TestJudge(t *testing.T) {
 		{"clock behind", func(f *Facts) { f.Repository[0].Ahead = noon.AddDate(1, 0, 0) }, "clock", Problem,
 			"/srv/backup holds a snapshot of 2027-11-23T12:00:00Z, which is ahead of this clock (2026-11-23T12:00:00Z)"},
 		{"clock alone", func(f *Facts) { f.Clock.Synchronized = false }, "clock", Warning, "nothing keeps the clock right"},
-		{"no drill", func(f *Facts) { f.Drill = Drill{} }, "last drill", Warning, "none: nobody has proved that the backups restore"},
+		{"no drill", func(f *Facts) { f.Drill = &Drill{} }, "last drill", Warning, "none: nobody has proved that the backups restore"},
 		{"bad drill", func(f *Facts) { f.Drill.Good = false }, "last drill", Problem, "30 days ago, and it failed"},
 		{"frozen", func(f *Facts) { f.Left.Frozen = []string{"db", "web"} }, "leftovers", Problem, "left paused or stopped by a run that died: db, web"},
 		{"kept", func(f *Facts) { f.Left.InPlace = 2 }, "leftovers", Warning, "2 restores in place still keep the old data"},

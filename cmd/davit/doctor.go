@@ -15,7 +15,7 @@ func (h *host) doctorCommand() *cli.Command {
 		Category:  maintenance,
 		Usage:     "Look this host over for what davit needs",
 		UsageText: "davit doctor [--repo DIR] [--json]",
-		Description: paragraph("Engine, permissions, folders, systemd, configuration, repositories, last backup, clock, last drill, and what "+
+		Description: paragraph("Engine, permissions, folders, systemd, configuration, repositories, last backup, clock, and what "+
 			"a killed run left: each is ok, a warning or a problem, with the way out. Changes nothing. Repositories are those of the configuration, or --repo.") +
 			examples("davit doctor", "davit doctor --repo /srv/backup --json | jq -r .hint") +
 			exitCodes(exitDone, exitUsage),

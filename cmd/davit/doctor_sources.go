@@ -30,7 +30,6 @@ func (h *host) doctorSources(c *cli.Context) doctor.Sources {
 		Repositories: func(ctx context.Context) []doctor.Repository { return h.doctorRepositories(ctx, c) },
 		Clock:        doctor.HostClock,
 		Left:         func(ctx context.Context) doctor.Left { return h.doctorLeft(ctx, global(c, "state-dir")) },
-		Drill:        func(context.Context) doctor.Drill { return doctor.Drill{} },
 	}
 }
 
