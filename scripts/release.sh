@@ -9,7 +9,8 @@
 # for amd64, arm64 and armv7. Two runs on one commit give the same bytes: times are the
 # commit's. release.sh --check makes what is committed twice, in two folders, and compares.
 #
-# Needs Go and network for nfpm and the modules. VERSION and COMMIT are make's.
+# Needs Go and network for nfpm and the modules. VERSION and COMMIT are make's; with
+# MACHINES="amd64" only these are made.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 readonly here nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
@@ -82,6 +83,7 @@ release() { # FOLDER
 	make -s -C "$here" dist-files
 	local name goarch goarm
 	while read -r name goarch goarm; do
+		[[ " ${MACHINES:-$name} " == *" $name "* ]] || continue
 		build "$name" "$goarch" "${goarm:-}"
 		stage "$name"
 		archive "$name"
