@@ -101,9 +101,10 @@ release() { # FOLDER
 case ${1:-} in
 	--check)
 		both=$(mktemp -d)
+		head=$(git rev-parse HEAD) # it may move meanwhile
 		for n in one another; do
 			mkdir "$both/source-$n"
-			git archive HEAD | tar -C "$both/source-$n" -x
+			git archive "$head" | tar -C "$both/source-$n" -x
 			"$both/source-$n/scripts/release.sh" "$both/$n" > /dev/null
 		done
 		code=0
