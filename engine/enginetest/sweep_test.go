@@ -2,11 +2,13 @@ package enginetest
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -90,7 +92,12 @@ func TestOnOverlay(t *testing.T) {
 		t.Skipf("optional: no overlayfs on this file system: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := unix.Unmount(mount, 0); err != nil {
+		// What the engine left to the kernel to end may need a moment.
+		err := unix.Unmount(mount, 0)
+		for end := time.Now().Add(30 * time.Second); errors.Is(err, unix.EBUSY) && time.Now().Before(end); err = unix.Unmount(mount, 0) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	})
