@@ -249,9 +249,10 @@ inside() {
 	disk=$PRIVATE/disk results=$PRIVATE/results
 	tree=$disk/tree pg=$disk/pg many=$disk/many
 	: > "$results"
-	environment
+	mkdir -p "$PRIVATE/bin"
 	(cd "$here/.." && go build -o "$PRIVATE/bin/gentree" ./scripts/bench/gentree &&
 		go build -o "$PRIVATE/bin/age-keygen" filippo.io/age/cmd/age-keygen)
+	environment # moves HOME, and with it Go's folders
 	if [ -z "${BENCH_ONLY:-}" ]; then
 		make_data
 		for ((i = 1; i <= runs; i++)); do
