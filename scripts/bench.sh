@@ -161,6 +161,8 @@ run_row() { # ROW WHAT ARGUMENT
 
 round() { # NUMBER
 	local before
+	# Whoever goes first pays for what the step before left to the kernel.
+	tools=("${tools[@]:1}" "${tools[0]}")
 	for tool in "${tools[@]}"; do
 		if fresh "$disk/repo-$tool" && run_row first save "$tree"; then note size "$(bytes_of "$repo")"; fi
 	done
