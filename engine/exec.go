@@ -35,15 +35,15 @@ func (e *Engine) Exec(ctx context.Context, ref string, s ExecSpec, out io.Writer
 		return 0, e.wrap(err, "run a command in container %s", ref)
 	}
 	defer stream.Close()
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
-		_, err := stdcopy.StdCopy(out, out, stream.Reader)
-		ended <- err
+		defer close(ended)
+		_, err = stdcopy.StdCopy(out, out, stream.Reader)
 	}()
 	select {
-	case err = <-ended:
+	case <-ended:
 	case <-ctx.Done():
-		e.killExec(created.ID)
+		e.killExec(created.ID, ended)
 		stream.Close()
 		<-ended
 		return 0, fmt.Errorf("run a command in container %s: %w", ref, context.Cause(ctx))
@@ -59,12 +59,21 @@ func (e *Engine) Exec(ctx context.Context, ref string, s ExecSpec, out io.Writer
 }
 
 // killExec ends a command, which the engine has no call for: by its process, when that is one of this host. The process
-// is known by its control group, which is named after the container.
-func (e *Engine) killExec(id string) {
+// is known by its control group, which is named after the container. The engine may not know the process yet of a
+// command that has just begun, even when it has printed something.
+func (e *Engine) killExec(id string, ended <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	exec, err := e.api.ContainerExecInspect(ctx, id)
-	if err != nil || !exec.Running || exec.Pid <= 0 {
+	for err == nil && (!exec.Running || exec.Pid <= 0) {
+		select {
+		case <-ended:
+			return
+		case <-time.After(20 * time.Millisecond):
+			exec, err = e.api.ContainerExecInspect(ctx, id)
+		}
+	}
+	if err != nil {
 		return
 	}
 	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", exec.Pid))

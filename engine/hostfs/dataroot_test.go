@@ -3,6 +3,7 @@
 package hostfs_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 
 	"davit/engine/enginetest"
 	"davit/engine/hostfs"
+
+	"golang.org/x/sys/unix"
 )
 
 // A data-root with overlay2 layers, copied while a container writes and once more at rest, is the same tree; an engine
@@ -88,6 +91,11 @@ func layeredEngine(t *testing.T) *enginetest.Dockerd {
 // useRoot has an engine that is stopped start on another folder.
 func useRoot(t *testing.T, d *enginetest.Dockerd, root string) {
 	t.Helper()
+	// Where / is itself a folder of its file system, dockerd does not find the mount that it made of its root on itself
+	// (shouldUnmountRoot in moby's daemon/daemon_linux.go).
+	if err := unix.Unmount(d.DataRoot, unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) {
+		t.Fatal(err)
+	}
 	must(t, os.Rename(d.DataRoot, d.DataRoot+".old"))
 	must(t, os.Rename(root, d.DataRoot))
 	d.Start(t)
