@@ -93,7 +93,7 @@ func useRoot(t *testing.T, d *enginetest.Dockerd, root string) {
 	t.Helper()
 	// Where / is itself a folder of its file system, dockerd does not find the mount that it made of its root on itself
 	// (shouldUnmountRoot in moby's daemon/daemon_linux.go).
-	if err := unix.Unmount(d.DataRoot, unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) {
+	if err := unix.Unmount(d.DataRoot, unix.UMOUNT_NOFOLLOW|unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
 		t.Fatal(err)
 	}
 	must(t, os.Rename(d.DataRoot, d.DataRoot+".old"))
