@@ -154,7 +154,7 @@ func (r *createRun) freezeAndRead(ctx context.Context, g *Group, trees []*tree, 
 	reading, cancel := context.WithTimeoutCause(ctx, r.plan.Options.MaxFreeze, errMaxFreeze)
 	saver := r.newSaver(nil)
 	for _, t := range trees {
-		t.pending, err = saver.Read(reading, t.root, t.cache, spool, t.options(false))
+		t.pending, err = saver.Read(reading, chunk.Local(t.root), t.cache, spool, t.options(false))
 		if err != nil {
 			t.pending, t.unsettled = nil, r.whyNotFrozen(reading, err)
 		}

@@ -119,7 +119,7 @@ func (t *tree) enters(path string, _ *hostfs.Stat) bool {
 
 // save makes one pass and keeps its result.
 func (t *tree) save(ctx context.Context, saver *chunk.Saver, o chunk.SaveOptions) error {
-	result, err := saver.Save(ctx, t.root, t.cache, o)
+	result, err := saver.Save(ctx, chunk.Local(t.root), t.cache, o)
 	if err != nil {
 		return err
 	}

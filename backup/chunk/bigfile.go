@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -213,7 +211,7 @@ func (w *worker) buffer(ctx context.Context) ([]byte, error) {
 
 // content is the concatenation of a file's data segments.
 type content struct {
-	fd       int
+	file     File
 	segments []hostfs.Segment
 	index    int   // of the segment that is read
 	done     int64 // bytes of it that were read
@@ -231,7 +229,7 @@ type fileError struct{ error }
 func (e fileError) Unwrap() error { return e.error }
 
 func newContent(s *source) *content {
-	c := &content{fd: s.fd, segments: s.segments, seen: []hostfs.Segment{}}
+	c := &content{file: s.file, segments: s.segments, seen: []hostfs.Segment{}}
 	if s.segments == nil && s.stat.Size > 0 {
 		c.segments = []hostfs.Segment{{Len: s.stat.Size}}
 	}
@@ -244,10 +242,7 @@ func (c *content) read(buf []byte) (int, error) {
 	for total < len(buf) && c.index < len(c.segments) {
 		seg := c.segments[c.index]
 		off, rest := seg.Off+c.done, seg.Len-c.done
-		n, err := unix.Pread(c.fd, buf[total:min(int64(len(buf)), int64(total)+rest)], off)
-		if err == unix.EINTR {
-			continue
-		}
+		n, err := c.file.Pread(buf[total:min(int64(len(buf)), int64(total)+rest)], off)
 		if err != nil {
 			return 0, fileError{err}
 		}

@@ -91,7 +91,7 @@ func testModel(t *testing.T, rounds int, open func(dir string) (writer, reader s
 
 func saveWith(t *testing.T, s store, o chunk.Options, src string, cache *chunk.Cache) (*chunk.Result, ocispec.Descriptor) {
 	t.Helper()
-	result, err := chunk.NewSaver(s, o).Save(t.Context(), openRoot(t, src), cache, chunk.SaveOptions{})
+	result, err := chunk.NewSaver(s, o).Save(t.Context(), chunk.Local(openRoot(t, src)), cache, chunk.SaveOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func TestSwappedFiles(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range 40 {
-		result, err := chunk.NewSaver(s, options()).Save(ctx, openRoot(t, src), chunk.OpenCache("", ""), chunk.SaveOptions{})
+		result, err := chunk.NewSaver(s, options()).Save(ctx, chunk.Local(openRoot(t, src)), chunk.OpenCache("", ""), chunk.SaveOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestFrozenRead(t *testing.T) {
 	s := newStore(t)
 	saver := chunk.NewSaver(s, options())
 	cache := chunk.OpenCache("", "")
-	root := openRoot(t, src)
+	root := chunk.Local(openRoot(t, src))
 	if _, err := saver.Save(t.Context(), root, cache, chunk.SaveOptions{Warm: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ const unitsAhead = 64
 // A pass is one reading of a tree.
 type pass struct {
 	saver   *Saver
-	root    *hostfs.Root
+	root    Tree
 	cache   *Cache
 	options SaveOptions
 	begin   hostfs.Timespec
@@ -47,13 +47,13 @@ type chunkJob struct {
 // begin writes out what is dirty below root and notes the time before it. A
 // store into a page that was dirty already moves no file time; after syncfs the
 // page is clean, and the next store marks the file.
-func (s *Saver) begin(root *hostfs.Root, cache *Cache, o SaveOptions, lost map[string]struct{}) (*pass, error) {
-	p := &pass{
-		saver: s, root: root, cache: cache, options: o, lost: lost,
-		begin: hostfs.TimespecOf(s.options.Now()),
-	}
-	if err := root.Syncfs(); err != nil {
+func (s *Saver) begin(root Tree, cache *Cache, o SaveOptions, lost map[string]struct{}) (*pass, error) {
+	begin, err := root.Settle(s.options.Now)
+	if err != nil {
 		return nil, fmt.Errorf("sync %s: %w", root.Path(), err)
+	}
+	p := &pass{
+		saver: s, root: root, cache: cache, options: o, lost: lost, begin: hostfs.TimespecOf(begin),
 	}
 	_, trusted, err := root.FSType()
 	if err != nil {
@@ -102,6 +102,9 @@ func (p *pass) plan(ctx context.Context, jobs chan<- *unit, keep func(*unit) err
 		p.resolve(u)
 		if u.cached == nil {
 			u.pending.Store(1)
+			if err := p.ahead(ctx, u); err != nil {
+				return err
+			}
 			select {
 			case jobs <- u:
 			case <-ctx.Done():

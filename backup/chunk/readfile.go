@@ -3,8 +3,6 @@ package chunk
 import (
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -13,7 +11,7 @@ const readAttempts = 3
 
 // source is an open regular file and what the kernel says of it.
 type source struct {
-	fd       int
+	file     File
 	stat     hostfs.Stat
 	xattrs   []hostfs.Xattr
 	segments []hostfs.Segment // nil for a dense file
@@ -24,12 +22,12 @@ func (w *worker) openSource(m *member) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, st, err := dir.OpenRegular(m.name())
+	file, st, err := dir.OpenRegular(m.name())
 	if err != nil {
 		return nil, err
 	}
-	s := &source{fd: fd, stat: st}
-	if s.xattrs, err = hostfs.FdXattrs(fd); err == nil {
+	s := &source{file: file, stat: st}
+	if s.xattrs, err = file.Xattrs(); err == nil {
 		err = s.findHoles()
 	}
 	if err != nil {
@@ -39,7 +37,7 @@ func (w *worker) openSource(m *member) (*source, error) {
 	return s, nil
 }
 
-func (s *source) close() { _ = unix.Close(s.fd) } // read-only
+func (s *source) close() { _ = s.file.Close() } // read-only
 
 // findHoles asks for the data map only where fewer blocks than the size needs
 // are allocated; most files cost no system call.
@@ -48,7 +46,7 @@ func (s *source) findHoles() error {
 	if s.stat.Size <= page || s.stat.Blocks*512 >= s.stat.Size {
 		return nil
 	}
-	segments, err := hostfs.DataSegments(s.fd, s.stat.Size)
+	segments, err := s.file.DataSegments(s.stat.Size)
 	if err != nil {
 		return err
 	}
@@ -63,7 +61,7 @@ func (s *source) findHoles() error {
 
 // refresh looks at the file again before it is read once more.
 func (s *source) refresh() error {
-	st, err := hostfs.StatFd(s.fd)
+	st, err := s.file.Stat()
 	if err != nil {
 		return err
 	}
@@ -73,7 +71,7 @@ func (s *source) refresh() error {
 
 // changed tells whether the file was written since it was opened.
 func (s *source) changed() (bool, error) {
-	now, err := hostfs.StatFd(s.fd)
+	now, err := s.file.Stat()
 	if err != nil {
 		return false, err
 	}
@@ -135,7 +133,7 @@ func (w *worker) appendDense(h *header, e *Entry, s *source) (short bool, err er
 	w.plain = h.append(w.plain)
 	e.Data = int64(len(w.plain))
 	w.plain = slices.Grow(w.plain, int(size)+1+blockSize)
-	n, err := readFull(s.fd, w.plain[e.Data:e.Data+size+1])
+	n, err := preadFull(s.file, w.plain[e.Data:e.Data+size+1], 0, int(size))
 	if err != nil {
 		return false, err
 	}
@@ -161,7 +159,7 @@ func (w *worker) appendSparse(h *header, e *Entry, s *source) (short bool, err e
 	for _, seg := range h.sparse {
 		at := len(w.plain)
 		w.plain = w.plain[:at+int(seg.Len)]
-		n, err := preadFull(s.fd, w.plain[at:], seg.Off)
+		n, err := preadFull(s.file, w.plain[at:], seg.Off, int(seg.Len))
 		if err != nil {
 			return false, err
 		}
@@ -172,36 +170,13 @@ func (w *worker) appendSparse(h *header, e *Entry, s *source) (short bool, err e
 	return short, nil
 }
 
-// readFull reads until buf is full or the file ends; on a local file system the
-// second read that would say so is not needed.
-func readFull(fd int, buf []byte) (int, error) {
+// preadFull reads until it has enough, buf is full or the file ends. Who gives a longer
+// buf than is enough sees whether there is more, without a second read that would say
+// that there is not.
+func preadFull(file File, buf []byte, off int64, enough int) (int, error) {
 	total := 0
-	for total < len(buf) {
-		n, err := unix.Read(fd, buf[total:])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return total, err
-		}
-		if n == 0 {
-			break
-		}
-		total += n
-		if total == len(buf)-1 {
-			break
-		}
-	}
-	return total, nil
-}
-
-func preadFull(fd int, buf []byte, off int64) (int, error) {
-	total := 0
-	for total < len(buf) {
-		n, err := unix.Pread(fd, buf[total:], off+int64(total))
-		if err == unix.EINTR {
-			continue
-		}
+	for total < enough {
+		n, err := file.Pread(buf[total:], off+int64(total))
 		if err != nil {
 			return total, err
 		}

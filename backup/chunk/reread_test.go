@@ -48,7 +48,7 @@ func saveLater(t *testing.T, s store, path string, cache *chunk.Cache, o chunk.S
 	t.Helper()
 	settings := options()
 	settings.Now = func() time.Time { return time.Now().Add(time.Hour) }
-	result, err := chunk.NewSaver(s, settings).Save(t.Context(), openRoot(t, path), cache, o)
+	result, err := chunk.NewSaver(s, settings).Save(t.Context(), chunk.Local(openRoot(t, path)), cache, o)
 	if err != nil {
 		t.Fatal(err)
 	}

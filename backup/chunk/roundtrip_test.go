@@ -102,7 +102,7 @@ func options() chunk.Options {
 // save stores the tree at path and returns its item.
 func save(t testing.TB, s store, path string, cache *chunk.Cache, o chunk.SaveOptions) (*chunk.Result, ocispec.Descriptor) {
 	t.Helper()
-	result, err := chunk.NewSaver(s, options()).Save(t.Context(), openRoot(t, path), cache, o)
+	result, err := chunk.NewSaver(s, options()).Save(t.Context(), chunk.Local(openRoot(t, path)), cache, o)
 	if err != nil {
 		t.Fatal(err)
 	}

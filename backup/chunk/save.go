@@ -102,7 +102,7 @@ const maxAttempts = 5
 // files are in the result; an error means that there is none. On cancel it
 // returns the context's error, and what was stored so far is found by the next
 // run. The cache learns what it may trust; the caller saves it.
-func (s *Saver) Save(ctx context.Context, root *hostfs.Root, cache *Cache, o SaveOptions) (*Result, error) {
+func (s *Saver) Save(ctx context.Context, root Tree, cache *Cache, o SaveOptions) (*Result, error) {
 	lost := map[string]struct{}{}
 	var unreadable []Problem
 	for attempt := 1; ; attempt++ {
@@ -138,7 +138,7 @@ type Pending struct {
 // Read reads what changed since the last pass into spool, as fast as it can:
 // nothing is compressed or stored. The containers may go on as soon as it
 // returns. Store does the rest.
-func (s *Saver) Read(ctx context.Context, root *hostfs.Root, cache *Cache, spool *Spool, o SaveOptions) (*Pending, error) {
+func (s *Saver) Read(ctx context.Context, root Tree, cache *Cache, spool *Spool, o SaveOptions) (*Pending, error) {
 	p, err := s.begin(root, cache, o, nil)
 	if err != nil {
 		return nil, err

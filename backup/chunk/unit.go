@@ -86,6 +86,7 @@ type unit struct {
 	lost      []string // primaries that could not be read
 	read      int64    // bytes of content read
 	told      int64    // of the big file, already reported as progress
+	forget    func()   // tells a far tree that the unit was read; nil for others
 }
 
 func (u *unit) last() *member { return &u.members[len(u.members)-1] }

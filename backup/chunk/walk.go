@@ -66,7 +66,7 @@ func (p *planner) count(m *member, format uint32) {
 }
 
 // walk visits the tree below root and flushes the last run.
-func (p *planner) walk(ctx context.Context, root *hostfs.Root, o SaveOptions, problem func(Problem)) error {
+func (p *planner) walk(ctx context.Context, root Tree, o SaveOptions, problem func(Problem)) error {
 	err := root.Walk(ctx, hostfs.WalkOptions{
 		Skip:       o.Skip,
 		EnterMount: o.EnterMount,

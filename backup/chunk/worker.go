@@ -20,7 +20,7 @@ type worker struct {
 	stored []byte
 	sealed []byte
 	folder string
-	dir    *hostfs.Dir
+	dir    Folder
 }
 
 func (p *pass) newWorker() (*worker, error) {
@@ -72,6 +72,9 @@ func (w *worker) emit(ctx context.Context, plain []byte, out *chunkRef) error {
 // readUnit reads what the cache did not answer of u.
 func (w *worker) readUnit(ctx context.Context, u *unit) error {
 	w.plain, w.lines = w.plain[:0], w.lines[:0]
+	if u.forget != nil {
+		defer u.forget()
+	}
 	small := u.members
 	if u.big {
 		small = small[:len(small)-1]
@@ -148,7 +151,7 @@ func (w *worker) note(u *unit, m *member, err error) error {
 }
 
 // open returns the folder that holds m.
-func (w *worker) open(path string) (*hostfs.Dir, error) {
+func (w *worker) open(path string) (Folder, error) {
 	if w.dir != nil && w.folder == path {
 		return w.dir, nil
 	}
@@ -156,7 +159,7 @@ func (w *worker) open(path string) (*hostfs.Dir, error) {
 		_ = w.dir.Close() // read-only
 		w.dir = nil
 	}
-	dir, err := w.pass.root.OpenDir(path)
+	dir, err := w.pass.root.OpenFolder(path)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +193,7 @@ func (w *worker) addFolder(u *unit, m *member) error {
 	if err != nil {
 		return err
 	}
-	xattrs, err := hostfs.FdXattrs(dir.FD())
+	xattrs, err := dir.Xattrs("")
 	if err != nil {
 		return err
 	}
