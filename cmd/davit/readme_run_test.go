@@ -4,66 +4,58 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"davit/engine/enginetest"
 )
 
-// readmeBlock is a block of the README that is marked to be run: <!-- run --> before it, or <!-- run: empty --> when
-// each of its lines is for an engine that has lost everything.
-type readmeBlock struct {
-	empty bool
-	lines []string // commands, without what they print
-}
-
-func readmeBlocks(t *testing.T) (blocks []readmeBlock) {
-	t.Helper()
-	data, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, part := range strings.Split(string(data), "\n<!-- run") {
-		mark, rest, found := strings.Cut(part, "-->\n")
-		if i == 0 || !found {
-			continue
-		}
-		b := readmeBlock{empty: strings.Contains(mark, "empty")}
-		transcript := strings.HasPrefix(strings.TrimLeft(rest, "\n"), "    $ ")
-		for line := range strings.Lines(strings.TrimLeft(rest, "\n")) {
-			line, isCode := strings.CutPrefix(line, "    ")
-			if line = strings.TrimSpace(line); line == "" {
-				continue
-			}
-			if !isCode {
-				break
-			}
-			command, isCommand := strings.CutPrefix(line, "$ ")
-			if isCommand || !transcript {
-				b.lines = append(b.lines, command)
-			}
-		}
-		blocks = append(blocks, b)
-	}
-	return blocks
-}
-
-// TestReadmeRuns runs every marked block of the README, line by line and in its order, on an engine that has what the
-// README speaks of. Only names of places are different: the repository, a scratch folder, and ids of snapshots.
+// TestReadmeRuns runs the blocks of the README that are marked so, line by line and in their order, on an engine that
+// has what the README speaks of. Only names of places are different: the repository, a scratch folder, and ids of
+// snapshots.
 func TestReadmeRuns(t *testing.T) {
 	enginetest.NeedRoot(t)
 	engine := enginetest.StartDockerd(t, enginetest.DockerdOptions{})
 	site := readmeSite(t, engine)
-	blocks := readmeBlocks(t)
-	if len(blocks) < 8 {
-		t.Fatalf("the README has %d blocks to run", len(blocks))
-	}
-	for _, b := range blocks {
-		for _, line := range b.lines {
-			if b.empty {
+	run := 0
+	for _, b := range readmeBlocks(t) {
+		if b.mark != "<!-- run -->" && b.mark != "<!-- run: empty -->" {
+			continue
+		}
+		for _, line := range b.commands() {
+			if strings.Contains(b.mark, "empty") {
 				site.loseEverything(t)
 			}
 			site.run(t, line)
+			run++
+		}
+	}
+	if run < 25 {
+		t.Errorf("only %d lines were run", run)
+	}
+}
+
+// TestReadmeRunsSealed runs the lines about encryption, with the commands of the library that davit encrypts with.
+func TestReadmeRunsSealed(t *testing.T) {
+	enginetest.NeedRoot(t)
+	site := readmeSite(t, enginetest.StartDockerd(t, enginetest.DockerdOptions{}))
+	tools := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", tools, "filippo.io/age/cmd/...").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	site.env = append(site.env, "PATH="+tools+":"+os.Getenv("PATH"), "DAVIT_REPO="+filepath.Join(site.dir, "repo"))
+	if out, err := site.shell("echo one good passphrase > secret.txt && age-keygen -o other.txt && age-keygen -o third.txt"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, b := range readmeBlocks(t) {
+		if b.mark != "<!-- run: sealed -->" {
+			continue
+		}
+		for _, line := range b.commands() {
+			site.runSealed(t, line)
 		}
 	}
 }
@@ -105,7 +97,7 @@ func (p *readmePlace) loseEverything(t *testing.T) {
 // run runs a line as a shell does. A command that would ask gets --yes: there is no terminal to answer on.
 func (p *readmePlace) run(t *testing.T, line string) {
 	t.Helper()
-	command, _, _ := strings.Cut(line, "   #")
+	command, codes := readmeCommand(t, line)
 	if variable, isExport := strings.CutPrefix(command, "export "); isExport {
 		name, _, _ := strings.Cut(variable, "=")
 		p.env = append(p.env, name+"="+filepath.Join(p.dir, "repo"))
@@ -115,12 +107,87 @@ func (p *readmePlace) run(t *testing.T, line string) {
 	if strings.Contains(command, "3f2a91c0") {
 		command = strings.ReplaceAll(command, "3f2a91c0", p.oldest(t, strings.Contains(command, "undelete")))
 	}
-	if words := strings.Fields(command); asks(t, words) {
+	p.prepare(t, command)
+	p.expect(t, command, codes)
+}
+
+// prepare makes what a line about restores in place begins with: a volume that is in use, and one that was replaced.
+func (p *readmePlace) prepare(t *testing.T, command string) {
+	t.Helper()
+	inPlace := "davit backup restore latest:volume/pgdata --in-place"
+	if strings.HasPrefix(command, inPlace) && p.engine.CLI(t, "ps", "-q") == "" {
+		p.loseEverything(t)
+		p.expect(t, "davit backup restore latest --containers --start --yes", []int{0})
+	}
+	if strings.HasPrefix(command, "davit backup restore --commit") {
+		p.expect(t, inPlace+" --yes", []int{0})
+	}
+}
+
+// runSealed is run for lines with recipients: age1… is the one of key.txt, then another; key adds and removes a third.
+func (p *readmePlace) runSealed(t *testing.T, line string) {
+	t.Helper()
+	command, codes := readmeCommand(t, line)
+	identities := []string{"key.txt", "other.txt"}
+	if strings.Contains(command, "backup key") {
+		identities = []string{"third.txt"}
+	}
+	for _, file := range identities {
+		if strings.Contains(command, "age1…") {
+			recipient, err := p.shell("age-keygen -y " + file)
+			if err != nil {
+				t.Fatalf("%v: %s", err, recipient)
+			}
+			command = strings.Replace(command, "age1…", strings.TrimSpace(recipient), 1)
+		}
+	}
+	repository := filepath.Join(p.dir, "repo")
+	if strings.Contains(command, "init") && strings.Contains(command, "--passphrase-file") {
+		repository += "-of-a-passphrase"
+	}
+	command = strings.NewReplacer("/srv/backup", repository, "/tmp/look", filepath.Join(p.dir, "look")).Replace(command)
+	if strings.Contains(command, "--from") { // there, on the other host
+		command = "DAVIT_STATE_DIR=" + filepath.Join(p.dir, "other-host") + " " + command
+	}
+	p.expect(t, command, codes)
+}
+
+func (p *readmePlace) expect(t *testing.T, command string, codes []int) {
+	t.Helper()
+	out, err := p.shell(command)
+	code := 0
+	if exit := (*exec.ExitError)(nil); err != nil {
+		if exit, _ = err.(*exec.ExitError); exit != nil {
+			code = exit.ExitCode()
+		} else {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Contains(codes, code) {
+		t.Errorf("%s\nexit code %d\n%s", command, code, out)
+	}
+}
+
+var readmeCode = regexp.MustCompile(`exit (?:code )?(\d+)`)
+
+// readmeCommand parts a line from its comment. It may end with 0, or as the comment says ("exit code 15 when …"), and
+// gets --yes when it would ask.
+func readmeCommand(t *testing.T, line string) (command string, codes []int) {
+	t.Helper()
+	command, comment, _ := strings.Cut(line, "  #")
+	command = strings.TrimSpace(command)
+	codes = []int{0}
+	for _, found := range readmeCode.FindAllStringSubmatch(comment, -1) {
+		code, err := strconv.Atoi(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes = append(codes, code)
+	}
+	if asks(t, strings.Fields(command)) {
 		command += " --yes"
 	}
-	if out, err := p.shell(command); err != nil {
-		t.Errorf("%s\n%v\n%s", command, err, out)
-	}
+	return command, codes
 }
 
 // asks reports whether a line of davit may ask, and has not been told the answer.
@@ -149,6 +216,7 @@ func (p *readmePlace) oldest(t *testing.T, forgotten bool) string {
 
 func (p *readmePlace) shell(command string) (string, error) {
 	cmd := exec.Command("bash", "-c", command)
+	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), p.env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
