@@ -8,7 +8,6 @@ import (
 	"hash"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 )
 
@@ -19,7 +18,7 @@ func (r *Repository) ReadBlob(ctx context.Context, d Digest, stored int64, buf [
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	f, size, err := r.openFile(d)
+	f, size, err := r.openFile(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +46,7 @@ func (r *Repository) OpenBlob(ctx context.Context, d Digest) (io.ReadCloser, int
 	if err := context.Cause(ctx); err != nil {
 		return nil, 0, err
 	}
-	f, size, err := r.openFile(d)
+	f, size, err := r.openFile(ctx, d)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -57,13 +56,16 @@ func (r *Repository) OpenBlob(ctx context.Context, d Digest) (io.ReadCloser, int
 // HasFile tells whether there is a file of that name, and its length. This is
 // no proof that the blob is whole: see LookupBlob and ReadBlob.
 func (r *Repository) HasFile(d Digest) (size int64, ok bool) {
-	return regularSize(r.blobs, d.Hex())
+	info, err := r.store.Stat(context.Background(), blobName(d))
+	return info.Size, err == nil
 }
 
-func (r *Repository) openFile(d Digest) (*os.File, int64, error) {
-	f, size, err := openRegularAt(int(r.blobs.Fd()), d.Hex())
-	if link, held := r.index.heldLink(d); errors.Is(err, fs.ErrNotExist) && held {
-		f, size, err = openRegularAt(int(r.blobs.Fd()), link)
+func blobName(d Digest) string { return blobDir + "/" + d.Hex() }
+
+func (r *Repository) openFile(ctx context.Context, d Digest) (io.ReadCloser, int64, error) {
+	f, size, err := r.store.Open(ctx, blobName(d))
+	if held, ok := r.index.heldBytes(d); errors.Is(err, fs.ErrNotExist) && ok {
+		f, size, err = held.Open()
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, &DamagedError{Digest: d, Reason: "is missing"}
@@ -85,7 +87,7 @@ func readError(d Digest, err error) error {
 // blobReader checks the digest when all bytes have been read.
 type blobReader struct {
 	ctx  context.Context // of OpenBlob: io.Reader has no room for one
-	file *os.File
+	file io.ReadCloser
 	want Digest
 	left int64
 	sum  hash.Hash

@@ -3,11 +3,11 @@ package repo
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"os"
+
+	"davit/backup/repo/storage"
 
 	"filippo.io/age"
 )
@@ -17,11 +17,9 @@ import (
 type BlobWriter struct {
 	ctx     context.Context // of NewBlob: io.Writer has no room for one
 	session *Session
-	temp    string
-	file    *os.File // nil after Commit or Abort
+	temp    storage.Temp // nil after Commit or Abort
 	sum     hash.Hash
 	size    int64
-	hinted  int64      // up to here writeback was asked for
 	sealed  *sealing   // nil in a clear repository
 	item    *ItemStore // learns what was committed, or nil
 }
@@ -42,12 +40,11 @@ func (s *Session) NewBlob(ctx context.Context) (*BlobWriter, error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, fmt.Errorf("begin blob: %w", err)
 	}
-	temp := s.tempName()
-	file, err := createAt(s.repo.blobs, temp)
+	temp, err := s.repo.store.Create(ctx, s.id)
 	if err != nil {
 		return nil, fmt.Errorf("begin blob: %w", err)
 	}
-	w := &BlobWriter{ctx: ctx, session: s, temp: temp, file: file, sum: sha256.New()}
+	w := &BlobWriter{ctx: ctx, session: s, temp: temp, sum: sha256.New()}
 	if s.repo.vault != nil {
 		out, err := age.Encrypt(writerFunc(w.write), s.repo.vault.recipient)
 		if err != nil {
@@ -78,13 +75,9 @@ func (w *BlobWriter) Write(p []byte) (int, error) {
 }
 
 func (w *BlobWriter) write(p []byte) (int, error) {
-	n, err := w.file.Write(p)
+	n, err := w.temp.Write(p)
 	w.sum.Write(p[:n])
 	w.size += int64(n)
-	if w.size-w.hinted >= 8*mib {
-		startWriteback(w.file, w.hinted, w.size-w.hinted)
-		w.hinted = w.size
-	}
 	if err != nil {
 		return n, fmt.Errorf("write blob: %w", err)
 	}
@@ -130,13 +123,10 @@ func (w *BlobWriter) Commit(id ID, plainLen int64) (Blob, error) {
 }
 
 func (w *BlobWriter) publish(b Blob) (Blob, error) {
-	startWriteback(w.file, w.hinted, w.size-w.hinted)
-	err := w.file.Close()
-	w.file = nil
+	temp := w.temp
+	w.temp = nil
+	b, err := w.session.publish(w.ctx, temp, b)
 	if err != nil {
-		return Blob{}, errors.Join(fmt.Errorf("commit blob: %w", err), removeAt(w.session.repo.blobs, w.temp))
-	}
-	if b, err = w.session.publish(w.temp, b); err != nil {
 		return Blob{}, fmt.Errorf("commit blob %s: %w", b.Digest, err)
 	}
 	return b, nil
@@ -167,16 +157,15 @@ func (w *BlobWriter) commitSealed(id ID, plainLen int64) (Blob, error) {
 // Abort throws the bytes away. A file that cannot be removed is left to the
 // next Begin.
 func (w *BlobWriter) Abort() {
-	if w.file == nil {
+	if w.temp == nil {
 		return
 	}
-	_ = w.file.Close()
-	_ = removeAt(w.session.repo.blobs, w.temp)
-	w.file = nil
+	w.temp.Abort()
+	w.temp = nil
 }
 
 func (w *BlobWriter) usable() error {
-	if w.file == nil {
+	if w.temp == nil {
 		return ErrClosed
 	}
 	return w.session.usable(w.ctx)

@@ -37,7 +37,7 @@ func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	// From here on the snapshot exists; being cancelled does not change that.
-	if err := s.repo.RememberHeads(); err != nil {
+	if err := s.repo.rememberHeads(context.WithoutCancel(ctx)); err != nil {
 		return snap, fmt.Errorf("snapshot %s is saved: %w", snap.ID, err)
 	}
 	if err := s.repo.WriteIndexJSON(context.WithoutCancel(ctx)); err != nil {
@@ -115,7 +115,10 @@ func (r *Repository) WriteIndexJSON(ctx context.Context) error {
 			snaps[i].Items = nil
 		}
 	}
-	if err := r.writeIndexJSON(snaps); err != nil {
+	if err := lock.Check(); err != nil {
+		return fmt.Errorf("write index.json: %w", err)
+	}
+	if err := r.writeIndexJSON(ctx, snaps); err != nil {
 		return fmt.Errorf("write index.json: %w", err)
 	}
 	return nil

@@ -44,12 +44,12 @@ func (s *digestSet) amount() Amount {
 
 // writeDigests writes a list in the form of an index file, atomically and
 // durably.
-func writeDigests(path string, number uint64, blobs []Blob) error {
-	return writeIndexFile(path, number, withoutError(slices.Values(newDigestSet(blobs).blobs)))
+func (r *Repository) writeDigests(ctx context.Context, name string, number uint64, blobs []Blob) error {
+	return r.writeIndexFile(ctx, name, number, withoutError(slices.Values(newDigestSet(blobs).blobs)))
 }
 
-func readDigests(ctx context.Context, dir, name string) (*digestSet, error) {
-	f, _, err := openIndexFile(dir, name)
+func (r *Repository) readDigests(ctx context.Context, folder, name string) (*digestSet, error) {
+	f, _, err := openIndexFile(ctx, r.store, folder, name)
 	if err != nil {
 		return nil, err
 	}

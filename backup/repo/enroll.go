@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,8 @@ import (
 	"io"
 	"path/filepath"
 
+	"davit/backup/repo/storage"
+
 	"filippo.io/age"
 )
 
@@ -16,11 +19,14 @@ import (
 // holders can read, and enrols this host: its key goes into Options.HostKeys,
 // which must name a folder. One holder at least is needed.
 func InitEncrypted(dir string, o Options, holders []KeyHolder) (*Repository, error) {
+	return InitEncryptedIn(context.Background(), storage.OpenDir(dir), o, holders)
+}
+
+// InitEncryptedIn is InitEncrypted in a storage, as InitIn is Init.
+func InitEncryptedIn(ctx context.Context, store storage.Storage, o Options, holders []KeyHolder) (*Repository, error) {
 	o, err := o.withDefaults()
-	if err != nil {
-		return nil, err
-	}
 	switch {
+	case err != nil:
 	case o.ReadOnly:
 		err = ErrReadOnly
 	case len(holders) == 0:
@@ -28,16 +34,16 @@ func InitEncrypted(dir string, o Options, holders []KeyHolder) (*Repository, err
 	case o.HostKeys == "":
 		err = errors.New("no folder for the key of this host")
 	}
+	if err == nil {
+		err = initEncrypted(ctx, store, o, holders)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("init repository %s: %w", dir, err)
+		return nil, errors.Join(fmt.Errorf("init repository %s: %w", store.Place(), err), store.Close())
 	}
-	if err := initEncrypted(dir, o, holders); err != nil {
-		return nil, fmt.Errorf("init repository %s: %w", dir, err)
-	}
-	return Open(dir, o)
+	return OpenIn(ctx, store, o)
 }
 
-func initEncrypted(dir string, o Options, holders []KeyHolder) error {
+func initEncrypted(ctx context.Context, store storage.Storage, o Options, holders []KeyHolder) error {
 	key, err := age.GenerateX25519Identity()
 	if err != nil {
 		return err
@@ -54,12 +60,12 @@ func initEncrypted(dir string, o Options, holders []KeyHolder) error {
 		Recipient: key.Recipient().String(),
 		Authority: hex.EncodeToString(authority.Public().(ed25519.PublicKey)),
 	}
-	if err := makeFolders(dir); err != nil {
+	if err := prepare(ctx, store); err != nil {
 		return err
 	}
-	r := &Repository{dir: dir, opt: o, config: config}
+	r := &Repository{store: store, opt: o, config: config}
 	for _, holder := range holders {
-		if _, err := r.putKey(key, holder); err != nil {
+		if _, err := r.putKey(ctx, key, holder); err != nil {
 			return err
 		}
 	}
@@ -67,18 +73,21 @@ func initEncrypted(dir string, o Options, holders []KeyHolder) error {
 	if err != nil {
 		return err
 	}
-	if host.Location, err = location(dir); err != nil {
+	if host.Location, err = location(store); err != nil {
 		return err
 	}
 	if err := host.Save(o.HostKeys); err != nil {
 		return err
 	}
-	return writeDocuments(dir, config)
+	return writeDocuments(ctx, store, config)
 }
 
 // location is what a host remembers a repository's place by.
-func location(dir string) (string, error) {
-	abs, err := filepath.Abs(dir)
+func location(store storage.Storage) (string, error) {
+	if !store.Local() {
+		return store.Place(), nil
+	}
+	abs, err := filepath.Abs(store.Place())
 	if err != nil {
 		return "", err
 	}
@@ -118,7 +127,7 @@ func (r *Repository) Adopt(k *HostKey) error {
 	}
 	own := *k
 	var err error
-	if own.Location, err = location(r.dir); err != nil {
+	if own.Location, err = location(r.store); err != nil {
 		return fmt.Errorf("enroll host: %w", err)
 	}
 	return own.Save(r.opt.HostKeys)

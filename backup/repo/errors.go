@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"davit/backup/repo/storage"
 )
 
 var (
@@ -13,7 +15,7 @@ var (
 	// ErrNotRepository is returned by Open when something else is there.
 	ErrNotRepository = errors.New("not a davit repository")
 	// ErrNotEmpty is returned by Init when the folder already holds something.
-	ErrNotEmpty = errors.New("folder is not empty")
+	ErrNotEmpty = storage.ErrNotEmpty
 	// ErrReadOnly is returned by what writes in a repository opened read-only.
 	ErrReadOnly = errors.New("repository is open read-only")
 	// ErrNoSnapshot is returned by Find when nothing matches.

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
-
-	"davit/engine/hostfs"
 )
 
 // Forget makes snapshots cease to exist. Decide is called with those that there
@@ -61,15 +57,15 @@ func (r *Repository) forgetLocked(ctx context.Context, decide func() ([]string, 
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	refs, bad, err := r.refs()
+	refs, bad, err := r.refs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		if err := context.Cause(ctx); err != nil {
+		if err := errors.Join(context.Cause(ctx), lock.Check()); err != nil {
 			return gone, err
 		}
-		if err := r.forgetOne(id, refs, bad); err != nil {
+		if err := r.forgetOne(ctx, id, refs, bad); err != nil {
 			return gone, fmt.Errorf("snapshot %s: %w", id, err)
 		}
 		gone = append(gone, id)
@@ -79,35 +75,36 @@ func (r *Repository) forgetLocked(ctx context.Context, decide func() ([]string, 
 
 // forgetOne writes the tombstone before the ref goes: cut in between, the
 // snapshot is still there.
-func (r *Repository) forgetOne(id string, refs []ref, bad []SnapshotProblem) error {
+func (r *Repository) forgetOne(ctx context.Context, id string, refs []ref, bad []SnapshotProblem) error {
 	if n := slices.IndexFunc(refs, func(f ref) bool { return f.ID == id }); n >= 0 {
-		if err := r.putTombstone(refs[n]); err != nil {
+		if err := r.putTombstone(ctx, refs[n]); err != nil {
 			return err
 		}
-		return r.removeRef(id)
+		return r.removeRef(ctx, id)
 	}
 	if slices.ContainsFunc(bad, func(p SnapshotProblem) bool { return p.ID == id }) {
-		return r.setAside(id)
+		return r.setAside(ctx, id)
 	}
 	return ErrNoSnapshot
 }
 
 // setAside keeps the bytes of a ref that does not decode, for whoever can read
 // more from them.
-func (r *Repository) setAside(id string) error {
-	if err := os.Mkdir(r.path(tombDir), dirPerm); err != nil && !errors.Is(err, fs.ErrExist) {
+func (r *Repository) setAside(ctx context.Context, id string) error {
+	data, err := r.store.Get(ctx, refDir+"/"+id+refSuffix, maxSmallFile)
+	if err == nil {
+		err = r.store.Put(ctx, tombDir+"/"+id+refSuffix+".damaged", data)
+	}
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(r.path(refDir, id+refSuffix), r.path(tombDir, id+refSuffix+".damaged")); err != nil {
-		return err
-	}
-	return errors.Join(hostfs.SyncDir(r.path(tombDir)), hostfs.SyncDir(r.path(refDir)))
+	return r.removeRef(ctx, id)
 }
 
 // Unreadable lists the snapshots of which a ref, an index or a manifest cannot
 // be read. As long as there is one, GC refuses to work.
 func (r *Repository) Unreadable(ctx context.Context) ([]SnapshotProblem, error) {
-	refs, bad, err := r.refs()
+	refs, bad, err := r.refs(ctx)
 	if err != nil {
 		return nil, err
 	}

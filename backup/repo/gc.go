@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
-
-	"davit/engine/hostfs"
 )
 
 const (
@@ -76,7 +73,7 @@ func (r *Repository) GC(ctx context.Context, o GCOptions) (GCResult, error) {
 	if r.opt.ReadOnly {
 		return GCResult{}, fmt.Errorf("gc: %w", ErrReadOnly)
 	}
-	lock, err := r.tryGCLock()
+	lock, err := r.tryGCLock(ctx)
 	if err != nil {
 		return GCResult{}, fmt.Errorf("gc: %w", err)
 	}
@@ -89,7 +86,7 @@ func (r *Repository) GC(ctx context.Context, o GCOptions) (GCResult, error) {
 }
 
 func (r *Repository) gc(ctx context.Context, lock *heldLock, grace time.Duration) (GCResult, error) {
-	now, err := serverTime(lock.file)
+	now, err := r.store.Now(ctx)
 	if err != nil {
 		return GCResult{}, err
 	}
@@ -97,39 +94,34 @@ func (r *Repository) gc(ctx context.Context, lock *heldLock, grace time.Duration
 	if err != nil {
 		return GCResult{}, err
 	}
+	c.lock = lock
 	if err := c.condemn(ctx); err != nil {
 		return c.result, err
 	}
 	if err := c.sweepAll(ctx); err != nil {
 		return c.result, err
 	}
-	return c.result, c.cleanUp(now)
-}
-
-// serverTime is the time by the clock of the file system that holds a file.
-func serverTime(f *os.File) (time.Time, error) {
-	if err := touchNow(f); err != nil {
-		return time.Time{}, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return time.Time{}, err
-	}
-	return info.ModTime(), nil
+	return c.result, c.cleanUp(ctx, now)
 }
 
 // collection is one call of GC.
 type collection struct {
 	repo   *Repository
+	lock   *heldLock // nil for a plan
 	now    time.Time // of the file system
 	grace  time.Duration
+	files  *fileList
 	graph  *graph
 	result GCResult
 }
 
 // newCollection reads what all snapshots need.
 func (r *Repository) newCollection(ctx context.Context, now time.Time, grace time.Duration) (*collection, error) {
-	c := &collection{repo: r, now: now, grace: grace, graph: newGraph(r)}
+	files, err := r.listFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &collection{repo: r, now: now, grace: grace, graph: newGraph(r), files: files}
 	c.result.Waiting = []GCWaiting{}
 	if err := c.addRefs(ctx); err != nil {
 		return nil, err
@@ -137,7 +129,7 @@ func (r *Repository) newCollection(ctx context.Context, now time.Time, grace tim
 	for _, n := range c.graph.nodes {
 		c.result.Needed.add(n.blob)
 	}
-	if err := r.index.Refresh(); err != nil {
+	if err := r.index.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	if problems := r.IndexProblems(); len(problems) > 0 {
@@ -148,7 +140,7 @@ func (r *Repository) newCollection(ctx context.Context, now time.Time, grace tim
 
 // addRefs adds the snapshots that there are now to what is needed.
 func (c *collection) addRefs(ctx context.Context) error {
-	refs, bad, err := c.repo.refs()
+	refs, bad, err := c.repo.refs(ctx)
 	if err != nil {
 		return err
 	}
@@ -186,7 +178,7 @@ func (c *collection) addLoose(ctx context.Context, goes func(Digest) bool) error
 
 // raw lists the blobs of the index files that may be manifests.
 func (x *liveIndex) raw(ctx context.Context) ([]Blob, error) {
-	files, err := x.openAll()
+	files, err := x.openAll(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -204,13 +196,13 @@ func (x *liveIndex) raw(ctx context.Context) ([]Blob, error) {
 }
 
 // openAll opens the files that there are now, however others merge them.
-func (x *liveIndex) openAll() ([]*indexFile, error) {
+func (x *liveIndex) openAll(ctx context.Context) ([]*indexFile, error) {
 	const attempts = 20
 	for n := 1; ; n++ {
-		if err := x.Refresh(); err != nil {
+		if err := x.Refresh(ctx); err != nil {
 			return nil, err
 		}
-		files, err := x.reopenAll()
+		files, err := x.reopenAll(ctx)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) || n == attempts {
 			return files, err
 		}
@@ -219,22 +211,22 @@ func (x *liveIndex) openAll() ([]*indexFile, error) {
 
 // cleanUp forgets removals that are long done. The newest stays: its number must
 // not come again. While a session runs all stay: it may yet ask.
-func (c *collection) cleanUp(now time.Time) error {
+func (c *collection) cleanUp(ctx context.Context, now time.Time) error {
 	r := c.repo
-	runs, err := r.gcRuns()
+	runs, err := r.gcRuns(ctx)
 	if err != nil {
 		return err
 	}
-	sessions, err := r.Sessions()
+	sessions, err := r.sessions(ctx)
 	if err != nil || slices.ContainsFunc(sessions, func(s SessionState) bool { return !s.Dead }) {
 		return err
 	}
 	var errs []error
 	for _, run := range runs {
 		if run.isDone() && now.Sub(run.done) > gcKept && run.number != highestGC(runs) {
-			errs = append(errs, os.RemoveAll(r.gcPath(run.number)))
+			errs = append(errs, r.store.RemoveAll(ctx, gcPath(run.number)))
 		}
 	}
-	errs = append(errs, hostfs.SyncDir(r.path(gcDir)), r.dropOldTombstones(now))
+	errs = append(errs, r.dropOldTombstones(ctx, now))
 	return errors.Join(errs...)
 }

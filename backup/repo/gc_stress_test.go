@@ -178,7 +178,7 @@ func TestBackupsWhileGCSweeps(t *testing.T) {
 		}
 	}
 	checkNothingIsLeft(t, r)
-	runs, err := r.gcRuns()
+	runs, err := r.gcRuns(context.Background())
 	if err != nil || len(runs) < 5 {
 		t.Errorf("only %d removals (%v): nothing was tested", len(runs), err)
 	}

@@ -75,7 +75,7 @@ func TestGCWaits(t *testing.T) {
 	if got := collect(t, r, day); got.Condemned != dry.Condemned || got.Removed.Blobs > 0 || len(got.Waiting) != 1 {
 		t.Errorf("old: %+v, the dry run said %+v", got, dry)
 	}
-	makeOld(t, r.gcPath(1, condemnedFile), 2*day)
+	makeOld(t, r.path(gcPath(1, condemnedFile)), 2*day)
 	// The session of commitTree above began before and is not closed yet.
 	got := collect(t, r, day)
 	if len(got.Waiting) != 1 || len(got.Waiting[0].Sessions) != 1 || got.Removed.Blobs > 0 {
@@ -107,7 +107,7 @@ func TestDeadSessionThatLives(t *testing.T) {
 	if err := s.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(s.path); err != nil { // as somebody does who takes it for dead
+	if err := os.Remove(r.path(sessionDir, s.id+sessionSuffix)); err != nil { // as somebody does who takes it for dead
 		t.Fatal(err)
 	}
 	if got := collect(t, reopen(t, r), 0); got.Removed.Blobs == 0 {
@@ -150,22 +150,11 @@ func TestNewNameOfCondemned(t *testing.T) {
 	}
 }
 
-// Without hard links the second copy is a copy.
-func TestHeldCopy(t *testing.T) {
-	r := newRepo(t)
-	s := begin(t, r)
-	writeFile(t, r.path(blobDir, "a"), []byte("content"))
-	if err := s.copyTemp("a", "b"); err != nil {
-		t.Fatal(err)
-	}
-	sameBytes(t, "copy", readFile(t, r.path(blobDir, "b")), []byte("content"))
-}
-
 // One GC at a time; a snapshot or an index file that cannot be read stops it before it has changed anything.
 func TestGCRefuses(t *testing.T) {
 	r := realRepo(t)
 	snap := commitTree(t, begin(t, r), "v", 1)
-	lock, err := r.tryGCLock()
+	lock, err := r.tryGCLock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +200,7 @@ func TestForgetAndUndelete(t *testing.T) {
 		t.Errorf("forgotten: %+v, %v", list, err)
 	}
 	third := commitTree(t, s, "v", 3)
-	refs, _, err := r.refs()
+	refs, _, err := r.refs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +230,7 @@ func TestMendGC(t *testing.T) {
 	r := realRepo(t)
 	lose(t, r, 1, time.Hour)
 	collect(t, r, time.Minute)
-	list := r.gcPath(1, condemnedFile)
+	list := r.path(gcPath(1, condemnedFile))
 	data := readFile(t, list)
 	data[40] ^= 1
 	writeFile(t, list, data)
@@ -272,7 +261,7 @@ func TestGCCleansUp(t *testing.T) {
 		collect(t, r, 0)
 	}
 	for n := range int64(3) {
-		makeOld(t, r.gcPath(n+1, doneFile), gcKept+time.Hour)
+		makeOld(t, r.path(gcPath(n+1, doneFile)), gcKept+time.Hour)
 	}
 	for _, snap := range lost {
 		makeOld(t, r.path(tombDir, snap.ID+refSuffix), gcKept+time.Hour)
@@ -290,12 +279,12 @@ func TestGCCleansUp(t *testing.T) {
 func TestUnlock(t *testing.T) {
 	r := realRepo(t)
 	living := begin(t, r)
-	boot, err := bootID()
+	boot, err := thisProcess()
 	if err != nil {
 		t.Fatal(err)
 	}
 	const dead, unsure = "01234567-89ab-4def-8123-456789abcdef", "11234567-89ab-4def-8123-456789abcdef"
-	writeSession(t, r, dead, sessionFile{Host: "nas", BootID: boot}, 0)
+	writeSession(t, r, dead, sessionFile{Host: "nas", BootID: boot.Boot}, 0)
 	writeSession(t, r, unsure, sessionFile{Host: "web", BootID: "other"}, time.Hour)
 	removed, kept, err := r.Unlock(t.Context(), false)
 	if err != nil || len(removed) != 1 || removed[0].ID != dead || len(kept) != 2 {
@@ -305,7 +294,7 @@ func TestUnlock(t *testing.T) {
 	if err != nil || len(removed) != 1 || removed[0].ID != unsure || len(kept) != 1 || kept[0].ID != living.id {
 		t.Errorf("Unlock with force: %v, %v, %v", removed, kept, err)
 	}
-	if temps, err := filepath.Glob(r.path(blobDir, tempPrefix+"*")); err != nil || len(temps) > 0 {
+	if temps, err := filepath.Glob(r.path(blobDir, ".tmp-"+"*")); err != nil || len(temps) > 0 {
 		t.Errorf("left: %v, %v", temps, err)
 	}
 }

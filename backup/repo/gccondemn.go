@@ -2,9 +2,6 @@ package repo
 
 import (
 	"context"
-	"errors"
-	"io"
-	"os"
 	"time"
 )
 
@@ -14,16 +11,19 @@ func (c *collection) condemn(ctx context.Context) error {
 	if err != nil || len(blobs) == 0 {
 		return err
 	}
-	numbers, err := c.repo.gcNumbers()
+	folders, err := c.repo.gcFolders(ctx)
 	if err != nil {
 		return err
 	}
 	number := int64(1)
-	if len(numbers) > 0 {
-		number += numbers[len(numbers)-1]
+	for n := range folders {
+		number = max(number, n+1)
+	}
+	if err := c.lock.Check(); err != nil {
+		return err
 	}
 	c.repo.at("condemn")
-	if err := c.repo.putCondemned(number, blobs); err != nil {
+	if err := c.repo.putCondemned(ctx, number, blobs); err != nil {
 		return err
 	}
 	c.repo.at("condemned")
@@ -50,7 +50,7 @@ func (c *collection) unneeded(ctx context.Context) ([]Blob, error) {
 		return nil, err
 	}
 	var old []Blob
-	err = c.repo.eachFile(ctx, func(d Digest) {
+	err = c.files.each(ctx, func(d Digest) {
 		n, named := c.graph.at[d]
 		if named && n < needed || pending.Has(d) {
 			return
@@ -70,16 +70,16 @@ func (c *collection) unneeded(ctx context.Context) ([]Blob, error) {
 // age is how long a blob's file was not written, by the file system's clock. A
 // file of the future is as young as can be.
 func (c *collection) age(d Digest) (age time.Duration, size int64, there bool) {
-	written, size, there := regularTime(c.repo.blobs, d.Hex())
-	if c.grace == 0 {
-		return 0, size, there
+	info, err := c.files.look(d)
+	if err != nil || c.grace == 0 {
+		return 0, info.Size, err == nil
 	}
-	return c.now.Sub(written), size, there
+	return c.now.Sub(info.Time), info.Size, true
 }
 
 // pending is what removals that are not done condemn.
 func (c *collection) pending(ctx context.Context) (*digestSet, error) {
-	runs, err := c.repo.gcRuns()
+	runs, err := c.repo.gcRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -95,30 +95,4 @@ func (c *collection) pending(ctx context.Context) (*digestSet, error) {
 		blobs = append(blobs, set.blobs...)
 	}
 	return newDigestSet(blobs), nil
-}
-
-// eachFile visits the names of all blobs.
-func (r *Repository) eachFile(ctx context.Context, visit func(Digest)) error {
-	dir, err := os.Open(r.path(blobDir))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	for {
-		names, err := dir.Readdirnames(4096)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		for _, name := range names {
-			if d, err := ParseDigest(digestPrefix + name); err == nil {
-				visit(d)
-			}
-		}
-	}
 }

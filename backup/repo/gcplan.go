@@ -15,7 +15,7 @@ func (r *Repository) planGC(ctx context.Context, o GCOptions) (GCResult, error) 
 	for _, b := range blobs {
 		c.result.Condemned.add(b)
 	}
-	runs, err := r.gcRuns()
+	runs, err := r.gcRuns(ctx)
 	if err != nil {
 		return GCResult{}, err
 	}
@@ -34,7 +34,7 @@ func (r *Repository) planGC(ctx context.Context, o GCOptions) (GCResult, error) 
 
 // planNew is for what would be condemned and removed by one call.
 func (c *collection) planNew(ctx context.Context, number int64) error {
-	waits, err := c.waits(gcRun{number: number, condemned: c.now})
+	waits, err := c.waits(ctx, gcRun{number: number, condemned: c.now})
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (c *collection) planSweep(ctx context.Context, run gcRun) error {
 	if err != nil {
 		return err
 	}
-	waits, err := c.waits(run)
+	waits, err := c.waits(ctx, run)
 	if err != nil {
 		return err
 	}

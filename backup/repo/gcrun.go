@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"davit/engine/hostfs"
+	"davit/backup/repo/storage"
 )
 
 // The files of davit/gc/<number>: one removal of blobs, in the order in which
@@ -35,63 +35,73 @@ func (g gcRun) isDone() bool { return !g.done.IsZero() }
 
 func gcName(number int64) string { return fmt.Sprintf("%08d", number) }
 
-func (r *Repository) gcPath(number int64, elem ...string) string {
-	return r.path(append([]string{gcDir, gcName(number)}, elem...)...)
+func gcPath(number int64, elem ...string) string {
+	return strings.Join(append([]string{gcDir, gcName(number)}, elem...), "/")
 }
 
 // gcRuns lists the removals in ascending order. A folder without a list of what
 // is condemned is none: its maker died.
-func (r *Repository) gcRuns() ([]gcRun, error) {
-	numbers, err := r.gcNumbers()
+func (r *Repository) gcRuns(ctx context.Context) ([]gcRun, error) {
+	found, err := r.gcFolders(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var runs []gcRun
-	for _, n := range numbers {
-		run := gcRun{number: n}
-		var there bool
-		if run.condemned, there, err = r.gcTime(n, condemnedFile); err != nil {
-			return nil, err
+	for _, n := range slices.Sorted(maps.Keys(found)) {
+		if run := found[n]; !run.condemned.IsZero() {
+			runs = append(runs, *run)
 		}
-		if !there {
-			continue
-		}
-		if run.done, _, err = r.gcTime(n, doneFile); err != nil {
-			return nil, err
-		}
-		if _, run.sweeping, err = r.gcTime(n, sweepingFile); err != nil {
-			return nil, err
-		}
-		runs = append(runs, run)
 	}
 	return runs, nil
 }
 
-func (r *Repository) gcNumbers() ([]int64, error) {
-	entries, err := os.ReadDir(r.path(gcDir))
+// gcFolders lists all that looks like a removal.
+func (r *Repository) gcFolders(ctx context.Context) (map[int64]*gcRun, error) {
+	found := make(map[int64]*gcRun)
+	err := r.store.List(ctx, gcDir, func(e storage.Entry) error {
+		folder, name, _ := strings.Cut(strings.TrimPrefix(e.Name(), gcDir+"/"), "/")
+		n, err := strconv.ParseInt(folder, 10, 64)
+		if err != nil || n <= 0 || gcName(n) != folder {
+			return nil //nolint:nilerr // not ours
+		}
+		if found[n] == nil {
+			found[n] = &gcRun{number: n}
+		}
+		return found[n].see(name, e)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list gc: %w", err)
 	}
-	var numbers []int64
-	for _, entry := range entries {
-		n, err := strconv.ParseInt(entry.Name(), 10, 64)
-		if err == nil && n > 0 && gcName(n) == entry.Name() {
-			numbers = append(numbers, n)
-		}
-	}
-	slices.Sort(numbers)
-	return numbers, nil
+	return found, nil
 }
 
-func (r *Repository) gcTime(number int64, name string) (time.Time, bool, error) {
-	info, err := os.Lstat(r.gcPath(number, name))
+// see takes in one of the run's files.
+func (g *gcRun) see(name string, e storage.Entry) error {
+	if name == sweepingFile {
+		g.sweeping = true
+	}
+	if name != condemnedFile && name != doneFile {
+		return nil
+	}
+	info, err := e.Info()
 	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, false, nil
+		return nil
 	}
-	if err != nil {
-		return time.Time{}, false, err
+	if name == condemnedFile {
+		g.condemned = info.Time
+	} else {
+		g.done = info.Time
 	}
-	return info.ModTime(), true, nil
+	return err
+}
+
+// gcHas tells whether a file of a removal is there now.
+func (r *Repository) gcHas(ctx context.Context, number int64, name string) (bool, error) {
+	_, err := r.store.Stat(ctx, gcPath(number, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // highestGC is the number of the newest removal, 0 without one.
@@ -103,25 +113,17 @@ func highestGC(runs []gcRun) int64 {
 }
 
 // putMarker writes one of the empty files that tell how far a removal is.
-func (r *Repository) putMarker(number int64, name string) error {
-	return hostfs.WriteFile(r.gcPath(number, name), nil, filePerm)
+func (r *Repository) putMarker(ctx context.Context, number int64, name string) error {
+	return r.store.Put(ctx, gcPath(number, name), nil)
 }
 
 // putCondemned begins a removal.
-func (r *Repository) putCondemned(number int64, blobs []Blob) error {
-	for _, dir := range []string{r.gcPath(number), r.gcPath(number, rescueDir)} {
-		if err := os.Mkdir(dir, dirPerm); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if err := hostfs.SyncDir(filepath.Dir(dir)); err != nil {
-			return err
-		}
-	}
-	return writeDigests(r.gcPath(number, condemnedFile), uint64(number), blobs)
+func (r *Repository) putCondemned(ctx context.Context, number int64, blobs []Blob) error {
+	return r.writeDigests(ctx, gcPath(number, condemnedFile), uint64(number), blobs)
 }
 
 func (r *Repository) condemned(ctx context.Context, number int64) (*digestSet, error) {
-	set, err := readDigests(ctx, r.gcPath(number), condemnedFile)
+	set, err := r.readDigests(ctx, gcPath(number), condemnedFile)
 	if err != nil && ctx.Err() == nil {
 		return nil, &GCDamageError{Number: number, Err: err}
 	}
@@ -130,19 +132,16 @@ func (r *Repository) condemned(ctx context.Context, number int64) (*digestSet, e
 
 // rescued is all that sessions have asked a removal to leave.
 func (r *Repository) rescued(ctx context.Context, number int64) (*digestSet, error) {
-	dir := r.gcPath(number, rescueDir)
-	entries, err := os.ReadDir(dir)
+	folder := gcPath(number, rescueDir)
+	entries, err := r.list(ctx, folder, "", func(string) bool { return true })
 	if err != nil {
 		return nil, fmt.Errorf("list rescues: %w", err)
 	}
 	var blobs []Blob
-	for _, entry := range entries {
-		if isTemp(entry.Name()) {
-			continue
-		}
-		set, err := readDigests(ctx, dir, entry.Name())
+	for name := range entries {
+		set, err := r.readDigests(ctx, folder, name)
 		if err != nil {
-			return nil, fmt.Errorf("read rescue %s: %w", entry.Name(), err)
+			return nil, fmt.Errorf("read rescue %s: %w", name, err)
 		}
 		blobs = append(blobs, set.blobs...)
 	}
@@ -156,12 +155,12 @@ func (r *Repository) MendGC(ctx context.Context) ([]int64, error) {
 	if r.opt.ReadOnly {
 		return nil, fmt.Errorf("mend gc: %w", ErrReadOnly)
 	}
-	lock, err := r.tryGCLock()
+	lock, err := r.tryGCLock(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("mend gc: %w", err)
 	}
 	defer lock.Release()
-	runs, err := r.gcRuns()
+	runs, err := r.gcRuns(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("mend gc: %w", err)
 	}
@@ -173,7 +172,7 @@ func (r *Repository) MendGC(ctx context.Context) ([]int64, error) {
 		_, err := r.condemned(ctx, run.number)
 		if damaged := (*GCDamageError)(nil); errors.As(err, &damaged) {
 			mended = append(mended, run.number)
-			err = r.putMarker(run.number, doneFile)
+			err = r.putMarker(ctx, run.number, doneFile)
 		}
 		if err != nil {
 			return mended, fmt.Errorf("mend gc: %w", err)

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-
-	"davit/engine/hostfs"
 )
 
 // sweepAll carries out the removals that nothing keeps waiting any more.
 func (c *collection) sweepAll(ctx context.Context) error {
-	runs, err := c.repo.gcRuns()
+	runs, err := c.repo.gcRuns(ctx)
 	if err != nil {
 		return err
 	}
@@ -19,7 +17,7 @@ func (c *collection) sweepAll(ctx context.Context) error {
 		if run.isDone() {
 			continue
 		}
-		waits, err := c.waits(run)
+		waits, err := c.waits(ctx, run)
 		if err != nil {
 			return err
 		}
@@ -40,11 +38,11 @@ func (c *collection) sweepAll(ctx context.Context) error {
 }
 
 // waits tells what a removal waits for. One that has begun is always resumed.
-func (c *collection) waits(run gcRun) (*GCWaiting, error) {
+func (c *collection) waits(ctx context.Context, run gcRun) (*GCWaiting, error) {
 	if run.sweeping {
 		return nil, nil
 	}
-	sessions, err := c.repo.Sessions()
+	sessions, err := c.repo.sessions(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +64,10 @@ func (c *collection) waits(run gcRun) (*GCWaiting, error) {
 func (c *collection) sweep(ctx context.Context, number int64) error {
 	r := c.repo
 	r.at("sweep")
-	if err := r.putMarker(number, sweepingFile); err != nil {
+	if err := c.lock.Check(); err != nil {
+		return err
+	}
+	if err := r.putMarker(ctx, number, sweepingFile); err != nil {
 		return err
 	}
 	r.at("sweeping")
@@ -91,29 +92,37 @@ func (c *collection) sweep(ctx context.Context, number int64) error {
 		return err
 	}
 	r.at("done")
-	return r.putMarker(number, doneFile)
+	return r.putMarker(ctx, number, doneFile)
 }
 
+// remove takes the blobs away in pieces: before each it is certain that the lock is still held.
 func (c *collection) remove(ctx context.Context, doomed *digestSet) error {
 	r := c.repo
 	r.at("remove")
-	for i, b := range doomed.blobs {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		if i == len(doomed.blobs)/2 {
+	names := make(map[string]Digest, len(doomed.blobs))
+	half := len(doomed.blobs) / 2
+	for _, piece := range [][]Blob{doomed.blobs[:half], doomed.blobs[half:]} {
+		if len(piece) > 0 && len(piece) == len(doomed.blobs)-half {
 			r.at("half removed")
 		}
-		size, there := r.HasFile(b.Digest)
-		if !there {
-			continue // an earlier call was cut here
+		for part := range slices.Chunk(piece, 500) {
+			list := make([]string, len(part))
+			for i, b := range part {
+				list[i] = b.Digest.Hex()
+				names[list[i]] = b.Digest
+			}
+			if err := c.lock.Check(); err != nil {
+				return err
+			}
+			err := r.store.RemoveBlobs(ctx, list, func(name string, size int64) {
+				c.result.Removed.add(namedBlob(names[name], size))
+			})
+			if err != nil {
+				return err
+			}
 		}
-		if err := removeAt(r.blobs, b.Digest.Hex()); err != nil {
-			return err
-		}
-		c.result.Removed.add(namedBlob(b.Digest, size))
 	}
-	return hostfs.SyncDir(r.path(blobDir))
+	return nil
 }
 
 // doomed is what is condemned, not rescued, and not needed by what is there now.
@@ -121,7 +130,7 @@ func (c *collection) doomed(ctx context.Context, condemned, rescued *digestSet) 
 	if err := c.addRefs(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.repo.index.Refresh(); err != nil {
+	if err := c.repo.index.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	goes := func(d Digest) bool { return condemned.Has(d) && !rescued.Has(d) }
@@ -146,10 +155,10 @@ func (r *Repository) unindex(ctx context.Context, goes *digestSet) error {
 		return err
 	}
 	defer lock.Release()
-	if err := r.index.Refresh(); err != nil {
+	if err := r.index.Refresh(ctx); err != nil {
 		return err
 	}
-	files, err := r.index.reopenAll()
+	files, err := r.index.reopenAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,7 +171,7 @@ func (r *Repository) unindex(ctx context.Context, goes *digestSet) error {
 	for _, f := range files {
 		old = append(old, f.name)
 	}
-	return r.replaceIndex(without(mergeRecords(ctx, files), goes), old)
+	return r.replaceIndex(ctx, lock, without(mergeRecords(ctx, files), goes), old)
 }
 
 // names tells whether records name a blob of a set.
@@ -176,13 +185,13 @@ func names(records iter.Seq2[Blob, error], set *digestSet) (bool, error) {
 }
 
 // reopenAll opens all files anew, since the live index may close its own.
-func (x *liveIndex) reopenAll() ([]*indexFile, error) {
+func (x *liveIndex) reopenAll(ctx context.Context) ([]*indexFile, error) {
 	x.mu.RLock()
 	known := slices.Clone(x.files)
 	x.mu.RUnlock()
 	var files []*indexFile
 	for _, f := range known {
-		opened, _, err := openIndexFile(x.dir, f.name)
+		opened, _, err := openIndexFile(ctx, x.store, indexDir, f.name)
 		if err != nil {
 			closeAll(files)
 			return nil, fmt.Errorf("open %s: %w", f.name, err)

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,12 +67,12 @@ func (r *Repository) seenHeads() (map[string]Head, error) {
 }
 
 // currentHeads is each host's newest snapshot, forgotten or not.
-func (r *Repository) currentHeads() (map[string]Head, error) {
-	refs, _, err := r.refs()
+func (r *Repository) currentHeads(ctx context.Context) (map[string]Head, error) {
+	refs, _, err := r.refs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	forgotten, _, err := r.tombstones()
+	forgotten, _, err := r.tombstones(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +92,12 @@ func (r *Repository) currentHeads() (map[string]Head, error) {
 // *RollbackError tells that it has lost snapshots since. A clear repository, and one
 // that is seen for the first time, has no past.
 func (r *Repository) CheckHeads() error {
+	ctx := context.Background()
 	seen, err := r.seenHeads()
 	if err != nil || len(seen) == 0 {
 		return err
 	}
-	now, err := r.currentHeads()
+	now, err := r.currentHeads(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,7 +120,9 @@ func sortedHosts(heads map[string]Head) []string {
 
 // RememberHeads notes what is there now for later CheckHeads. What was seen once is
 // not taken back by a repository that has less.
-func (r *Repository) RememberHeads() error {
+func (r *Repository) RememberHeads() error { return r.rememberHeads(context.Background()) }
+
+func (r *Repository) rememberHeads(ctx context.Context) error {
 	if r.vault == nil || r.opt.HostKeys == "" {
 		return nil
 	}
@@ -126,7 +130,7 @@ func (r *Repository) RememberHeads() error {
 	if err != nil {
 		return err
 	}
-	now, err := r.currentHeads()
+	now, err := r.currentHeads(ctx)
 	if err != nil {
 		return err
 	}
@@ -164,7 +168,7 @@ func (r *Repository) AcceptHeads() error {
 	if r.vault == nil || r.opt.HostKeys == "" {
 		return nil
 	}
-	now, err := r.currentHeads()
+	now, err := r.currentHeads(context.Background())
 	if err != nil {
 		return err
 	}

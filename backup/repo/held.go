@@ -1,16 +1,18 @@
 package repo
 
 import (
+	"context"
 	"errors"
-	"io"
+
+	"davit/backup/repo/storage"
 )
 
 // heldBlob is a raw blob that was put although its name is condemned: a document
-// has no other. Its session keeps a second link to its bytes, and publishes it
+// has no other. Its session keeps its bytes beside it, and publishes it
 // only after it asked for it to be spared.
 type heldBlob struct {
 	blob    Blob
-	link    string
+	bytes   storage.Held
 	session string
 }
 
@@ -40,11 +42,11 @@ func (x *liveIndex) hold(h heldBlob) {
 	x.held[keyOf(h.blob)] = h
 }
 
-func (x *liveIndex) heldLink(d Digest) (string, bool) {
+func (x *liveIndex) heldBytes(d Digest) (storage.Held, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	h, ok := x.held[writeKey{id: ID(d), raw: true}]
-	return h.link, ok
+	return h.bytes, ok
 }
 
 // heldBy lists what a session holds.
@@ -88,70 +90,34 @@ func (x *liveIndex) indexed(b Blob) bool {
 	return false
 }
 
-// holdLink gives the bytes of a temporary file a second name, on file systems
-// without links a second file.
-func (s *Session) holdLink(temp string) (string, error) {
-	link := s.tempName()
-	err := linkAt(s.repo.blobs, temp, link)
-	if err == nil || !cannotLink(err) {
-		return link, err
-	}
-	return link, s.copyTemp(temp, link)
-}
-
-func (s *Session) copyTemp(from, to string) error {
-	in, _, err := openRegularAt(int(s.repo.blobs.Fd()), from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := createAt(s.repo.blobs, to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
-}
-
 // dropHeld gives up what the session still holds.
 func (s *Session) dropHeld() error {
 	var errs []error
 	for _, h := range s.repo.index.heldBy(s.id) {
 		s.repo.index.letGo(h)
 	}
-	for _, link := range s.links {
-		errs = append(errs, removeAt(s.repo.blobs, link))
+	for _, held := range s.held {
+		errs = append(errs, held.Drop())
 	}
 	return errors.Join(errs...)
 }
 
 // putBack gives a blob that a removal took its name again.
-func (s *Session) putBack(d Digest) (bool, error) {
-	link, ok := s.linkOf(d)
+func (s *Session) putBack(ctx context.Context, d Digest) (bool, error) {
+	s.mu.Lock()
+	held, ok := s.held[d]
+	s.mu.Unlock()
 	if !ok {
 		return false, nil
 	}
-	temp, err := s.holdLink(link)
-	if err != nil {
-		return false, err
-	}
-	if err := syncFileAt(s.repo.blobs, temp); err != nil {
-		return false, errors.Join(err, removeAt(s.repo.blobs, temp))
-	}
-	return true, renameOver(s.repo.blobs, temp, d.Hex())
+	return true, held.PutBack(ctx, d.Hex())
 }
 
-func (s *Session) linkOf(d Digest) (string, bool) {
+// noteHeld remembers the bytes of a blob, and returns those it had before.
+func (s *Session) noteHeld(d Digest, held storage.Held) (old storage.Held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	link, ok := s.links[d]
-	return link, ok
-}
-
-func (s *Session) noteLink(d Digest, link string) (old string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	old = s.links[d]
-	s.links[d] = link
+	old = s.held[d]
+	s.held[d] = held
 	return old
 }

@@ -31,7 +31,7 @@ func manyBlobs(n int) []Blob {
 func writeIndexOf(t testing.TB, r *Repository, name string, sequence uint64, blobs []Blob) {
 	t.Helper()
 	blobs = slices.SortedFunc(slices.Values(blobs), compareBlobs)
-	if err := writeIndexFile(r.path(indexDir, name), sequence, withoutError(slices.Values(blobs))); err != nil {
+	if err := r.writeIndexFile(t.Context(), indexDir+"/"+name, sequence, withoutError(slices.Values(blobs))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -150,7 +150,7 @@ func TestMergeKeepsEveryRecord(t *testing.T) {
 			}
 		}
 	}
-	if err := before.index.Refresh(); err != nil {
+	if err := before.index.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got, ok := before.Lookup(blobs[77].ID); !ok || got != blobs[77] {

@@ -4,18 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
-	"path/filepath"
 	"strings"
 
-	"davit/engine/hostfs"
+	"davit/backup/repo/storage"
 )
 
 // An index file is a header, records in strictly ascending order of (id,
@@ -46,8 +47,17 @@ type indexFile struct {
 
 // openIndexFile checks the whole file and returns, beside it, the first eight
 // bytes of each record's id, in the file's order.
-func openIndexFile(dir, name string) (_ *indexFile, prefixes []uint64, err error) {
-	file, size, err := openRegular(filepath.Join(dir, name))
+// A copy that is here and damaged is fetched again.
+func openIndexFile(ctx context.Context, store storage.Storage, folder, name string) (*indexFile, []uint64, error) {
+	f, prefixes, err := openIndexCopy(ctx, store, folder, name, false)
+	if err == nil || store.Local() || errors.Is(err, fs.ErrNotExist) {
+		return f, prefixes, err
+	}
+	return openIndexCopy(ctx, store, folder, name, true)
+}
+
+func openIndexCopy(ctx context.Context, store storage.Storage, folder, name string, fresh bool) (_ *indexFile, prefixes []uint64, err error) {
+	file, size, err := store.OpenAt(ctx, folder+"/"+name, fresh)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,20 +172,14 @@ func (r *recordReader) finish() error {
 
 // writeIndexFile writes records, which must come in order, atomically and
 // durably. An error that records yields aborts it.
-func writeIndexFile(path string, sequence uint64, records iter.Seq2[Blob, error]) error {
-	f, err := hostfs.Create(path, filePerm)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	buffered := bufio.NewWriterSize(f, 256*kib)
-	if err := encodeIndex(buffered, sequence, records); err != nil {
-		return err
-	}
-	if err := buffered.Flush(); err != nil {
-		return err
-	}
-	return f.Commit()
+func (r *Repository) writeIndexFile(ctx context.Context, name string, sequence uint64, records iter.Seq2[Blob, error]) error {
+	return r.store.PutFrom(ctx, name, func(w io.Writer) error {
+		buffered := bufio.NewWriterSize(w, 256*kib)
+		if err := encodeIndex(buffered, sequence, records); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	})
 }
 
 func encodeIndex(w io.Writer, sequence uint64, records iter.Seq2[Blob, error]) error {

@@ -2,37 +2,31 @@ package repo
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"io"
 	"maps"
 	"slices"
 	"strings"
-
-	"davit/engine/hostfs"
 
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // writeIndexJSON writes index.json for snapshots, newest first.
-func (r *Repository) writeIndexJSON(snaps []Snapshot) error {
-	f, err := hostfs.Create(r.path(ocispec.ImageIndexFile), filePerm)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	out := bufio.NewWriter(f)
-	err = json.NewEncoder(out).Encode(ocispec.Index{
-		Versioned: specs.Versioned{SchemaVersion: 2},
-		MediaType: ocispec.MediaTypeImageIndex,
-		Manifests: layoutManifests(snaps),
+func (r *Repository) writeIndexJSON(ctx context.Context, snaps []Snapshot) error {
+	return r.store.PutFrom(ctx, ocispec.ImageIndexFile, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		err := json.NewEncoder(out).Encode(ocispec.Index{
+			Versioned: specs.Versioned{SchemaVersion: 2},
+			MediaType: ocispec.MediaTypeImageIndex,
+			Manifests: layoutManifests(snaps),
+		})
+		if err != nil {
+			return err
+		}
+		return out.Flush()
 	})
-	if err != nil {
-		return err
-	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	return f.Commit()
 }
 
 // layoutManifests names everything in the repository, each name once:

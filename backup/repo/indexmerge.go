@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
-	"os"
 	"slices"
 )
 
@@ -24,7 +22,7 @@ func (r *Repository) mergeIndex(ctx context.Context) error {
 	if r.index.Count() <= mergeAbove {
 		return nil
 	}
-	lock, err := r.tryWriteLock()
+	lock, err := r.tryWriteLock(ctx)
 	if locked := (*LockedError)(nil); errors.As(err, &locked) {
 		return nil
 	}
@@ -32,10 +30,10 @@ func (r *Repository) mergeIndex(ctx context.Context) error {
 		return err
 	}
 	defer lock.Release()
-	if err := r.index.Refresh(); err != nil {
+	if err := r.index.Refresh(ctx); err != nil {
 		return err
 	}
-	files, err := r.index.openForMerge()
+	files, err := r.index.openForMerge(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,18 +45,18 @@ func (r *Repository) mergeIndex(ctx context.Context) error {
 	for i, f := range files {
 		names[i] = f.name
 	}
-	return r.replaceIndex(mergeRecords(ctx, files), names)
+	return r.replaceIndex(ctx, lock, mergeRecords(ctx, files), names)
 }
 
 // openForMerge opens anew, since the live index may close its own files, the
 // files that a merge is to take.
-func (x *liveIndex) openForMerge() ([]*indexFile, error) {
+func (x *liveIndex) openForMerge(ctx context.Context) ([]*indexFile, error) {
 	x.mu.RLock()
 	chosen := chooseForMerge(x.files)
 	x.mu.RUnlock()
 	var files []*indexFile
 	for _, f := range chosen {
-		opened, _, err := openIndexFile(x.dir, f.name)
+		opened, _, err := openIndexFile(ctx, x.store, indexDir, f.name)
 		if err != nil {
 			closeAll(files)
 			return nil, fmt.Errorf("open %s: %w", f.name, err)
@@ -85,21 +83,26 @@ func chooseForMerge(files []*indexFile) []*indexFile {
 
 // replaceIndex writes one index file, then removes those it stands for. The
 // caller holds the write lock.
-func (r *Repository) replaceIndex(records iter.Seq2[Blob, error], names []string) error {
+func (r *Repository) replaceIndex(ctx context.Context, lock *heldLock, records iter.Seq2[Blob, error], names []string) error {
 	run, err := r.newUUID()
 	if err != nil {
 		return err
 	}
-	path := r.path(indexDir, indexFileName(run, 1))
-	if err := writeIndexFile(path, r.index.NextSequence(), records); err != nil {
+	if err := lock.Check(); err != nil {
+		return err
+	}
+	if err := r.writeIndexFile(ctx, indexDir+"/"+indexFileName(run, 1), r.index.NextSequence(), records); err != nil {
 		return err
 	}
 	for _, name := range names {
-		if err := os.Remove(r.path(indexDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := lock.Check(); err != nil {
+			return err
+		}
+		if err := r.store.Remove(ctx, indexDir+"/"+name); err != nil {
 			return err
 		}
 	}
-	return r.index.Refresh()
+	return r.index.Refresh(ctx)
 }
 
 // mergeRecords yields the records of all files in order, equal ones once.

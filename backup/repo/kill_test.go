@@ -134,10 +134,10 @@ func checkAfterKill(t *testing.T, r *Repository, announced []string) {
 		t.Errorf("index.json: %v", err)
 	}
 	s := begin(t, other)
-	if temps, err := filepath.Glob(other.path(blobDir, tempPrefix+"*")); err != nil || len(temps) > 0 {
+	if temps, err := filepath.Glob(other.path(blobDir, ".tmp-"+"*")); err != nil || len(temps) > 0 {
 		t.Errorf("temporary files after Begin: %v, %v", temps, err)
 	}
-	sessions := slices.DeleteFunc(fileNames(t, other.path(sessionDir)), isTemp)
+	sessions := slices.DeleteFunc(fileNames(t, other.path(sessionDir)), func(name string) bool { return strings.HasPrefix(name, ".") })
 	if len(sessions) != 1 {
 		t.Errorf("sessions after Begin: %v", sessions)
 	}

@@ -1,15 +1,18 @@
 package repo
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 
-	"davit/engine/hostfs"
+	"davit/backup/repo/storage"
 
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -17,7 +20,7 @@ import (
 
 // Where things are below the repository's folder.
 const (
-	blobDir    = "blobs/sha256"
+	blobDir    = storage.BlobFolder
 	davitDir   = "davit"
 	configFile = "davit/config.json"
 	refDir     = "davit/refs"
@@ -43,51 +46,37 @@ const maxSmallFile = 1 * mib
 // Init makes a repository in dir, which must be absent or empty, and opens it.
 // The config is written last: a folder without it is no repository.
 func Init(dir string, o Options) (*Repository, error) {
-	o, err := o.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	if o.ReadOnly {
-		return nil, fmt.Errorf("init repository %s: %w", dir, ErrReadOnly)
-	}
-	config, err := newConfig(o.Rand)
-	if err == nil {
-		_, err = o.vaultOf(dir, config)
-	}
-	if err == nil {
-		err = makeFolders(dir)
-	}
-	if err == nil {
-		err = writeDocuments(dir, config)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("init repository %s: %w", dir, err)
-	}
-	return Open(dir, o)
+	return InitIn(context.Background(), storage.OpenDir(dir), o)
 }
 
-// makeFolders makes the folders of a repository in dir, which must be absent or
-// empty.
-func makeFolders(dir string) error {
-	if err := os.MkdirAll(dir, dirPerm); err != nil {
-		return err
+// InitIn makes a repository in a storage, where nothing may be, and opens it. The
+// storage is closed with the repository, or on an error.
+func InitIn(ctx context.Context, store storage.Storage, o Options) (*Repository, error) {
+	o, err := o.withDefaults()
+	if err == nil && o.ReadOnly {
+		err = ErrReadOnly
 	}
-	if err := checkEmpty(dir); err != nil {
-		return err
+	var config Config
+	if err == nil {
+		config, err = newConfig(o.Rand)
 	}
-	if err := os.Chmod(dir, dirPerm); err != nil {
-		return err
+	if err == nil {
+		_, err = o.vaultOf(store, config)
 	}
-	// Mkdir fails when somebody else got here first; of two, one goes on.
-	if err := os.Mkdir(filepath.Join(dir, davitDir), dirPerm); err != nil {
-		return err
+	if err == nil {
+		err = prepare(ctx, store)
 	}
-	for _, sub := range []string{blobDir, refDir, indexDir, sessionDir, gcDir, lockDir, keyDir} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), dirPerm); err != nil {
-			return err
-		}
+	if err == nil {
+		err = writeDocuments(ctx, store, config)
 	}
-	return nil
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("init repository %s: %w", store.Place(), err), store.Close())
+	}
+	return OpenIn(ctx, store, o)
+}
+
+func prepare(ctx context.Context, store storage.Storage) error {
+	return store.Prepare(ctx, []string{davitDir, blobDir, refDir, indexDir, sessionDir, gcDir, lockDir, keyDir})
 }
 
 func newConfig(rand io.Reader) (Config, error) {
@@ -95,7 +84,7 @@ func newConfig(rand io.Reader) (Config, error) {
 	return Config{Version: FormatVersion, ID: id, Chunker: defaultChunker()}, err
 }
 
-func writeDocuments(dir string, config Config) error {
+func writeDocuments(ctx context.Context, store storage.Storage, config Config) error {
 	empty := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
 	for _, doc := range []struct {
 		name    string
@@ -109,56 +98,111 @@ func writeDocuments(dir string, config Config) error {
 		if err != nil {
 			return err
 		}
-		if err := hostfs.WriteFile(filepath.Join(dir, doc.name), append(data, '\n'), filePerm); err != nil {
+		if err := store.Put(ctx, doc.name, append(data, '\n')); err != nil {
 			return err
-		}
-	}
-	return hostfs.SyncDir(filepath.Dir(dir))
-}
-
-// checkEmpty lets lost+found pass, which every new ext file system has.
-func checkEmpty(dir string) error {
-	names, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, entry := range names {
-		if entry.Name() != "lost+found" {
-			return ErrNotEmpty
 		}
 	}
 	return nil
 }
 
-// readConfig also tells apart what else a folder can be.
-func readConfig(dir string) (Config, error) {
-	data, err := readSmallFile(filepath.Join(dir, configFile))
+// readConfig also tells apart what else a place can be.
+func readConfig(ctx context.Context, store storage.Storage) (Config, error) {
+	data, err := store.Get(ctx, configFile, maxSmallFile)
 	if err == nil {
 		return decodeConfig(data)
 	}
-	if !errors.Is(err, fs.ErrNotExist) && !isNotDir(err) {
+	if !errors.Is(err, fs.ErrNotExist) {
 		return Config{}, err
 	}
-	switch err := checkEmpty(dir); {
-	case err == nil, errors.Is(err, fs.ErrNotExist):
+	empty, err := store.Empty(ctx)
+	switch {
+	case err != nil:
+		return Config{}, err
+	case empty:
 		return Config{}, ErrNoRepository
-	case errors.Is(err, ErrNotEmpty), isNotDir(err):
-		return Config{}, ErrNotRepository
-	default:
-		return Config{}, err
 	}
+	return Config{}, ErrNotRepository
 }
 
-// readSmallFile reads a regular file of bounded length; it neither follows a
-// symlink nor waits for a fifo.
-func readSmallFile(path string) ([]byte, error) {
-	f, size, err := openRegular(path)
+// list returns the files of a folder whose names end in a suffix, by what is before that.
+func (r *Repository) list(ctx context.Context, folder, suffix string, names func(string) bool) (map[string]storage.Entry, error) {
+	found := make(map[string]storage.Entry)
+	err := r.store.List(ctx, folder, func(e storage.Entry) error {
+		rest, ok := strings.CutPrefix(e.Name(), folder+"/")
+		if !ok || strings.Contains(rest, "/") {
+			return nil
+		}
+		if name, ok := strings.CutSuffix(rest, suffix); ok && names(name) {
+			found[name] = e
+		}
+		return nil
+	})
+	return found, err
+}
+
+// document is a small file as it was read.
+type document struct {
+	name string // without folder and suffix
+	data []byte
+	err  error
+}
+
+// documents reads the files of a folder, sorted by name, several at a time where a server
+// has to be asked. Those that went meanwhile are left out.
+func (r *Repository) documents(ctx context.Context, folder, suffix string, names func(string) bool) ([]document, error) {
+	entries, err := r.list(ctx, folder, suffix, names)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if size > maxSmallFile {
-		return nil, fmt.Errorf("read %s: %d bytes is too long", path, size)
+	docs := make([]document, 0, len(entries))
+	for name := range entries {
+		docs = append(docs, document{name: name})
 	}
-	return io.ReadAll(io.LimitReader(f, maxSmallFile))
+	slices.SortFunc(docs, func(a, b document) int { return strings.Compare(a.name, b.name) })
+	inParallel(r.readers(), len(docs), func(i int) {
+		docs[i].data, docs[i].err = r.store.GetListed(ctx, entries[docs[i].name], maxSmallFile)
+	})
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(docs, func(d document) bool { return errors.Is(d.err, fs.ErrNotExist) }), nil
+}
+
+// readers is how many requests are worth having under way at once.
+func (r *Repository) readers() int {
+	if r.store.Local() {
+		return 1
+	}
+	return remoteReaders
+}
+
+const remoteReaders = 16
+
+// inParallel calls do with 0 to n-1 by some workers.
+func inParallel(workers, n int, do func(int)) {
+	if workers <= 1 || n <= 1 {
+		for i := range n {
+			do(i)
+		}
+		return
+	}
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(workers, n) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// readSmallFile reads a file of this machine.
+func readSmallFile(path string) ([]byte, error) {
+	return storage.OpenDir(filepath.Dir(path)).Get(context.Background(), filepath.Base(path), maxSmallFile)
 }

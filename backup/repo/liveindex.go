@@ -1,13 +1,16 @@
 package repo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync"
+
+	"davit/backup/repo/storage"
 )
 
 // form says which of the blobs that share an id is wanted.
@@ -32,7 +35,7 @@ type IndexProblem struct {
 // liveIndex knows the blobs that exist: those of the index files, and those
 // this process has put but not yet flushed.
 type liveIndex struct {
-	dir     string
+	store   storage.Storage
 	refresh sync.Mutex // one Refresh at a time
 
 	mu       sync.RWMutex // guards what follows
@@ -63,9 +66,9 @@ func (k writeKey) form() form {
 	return encodedForm
 }
 
-func newLiveIndex(dir string) *liveIndex {
+func newLiveIndex(store storage.Storage) *liveIndex {
 	return &liveIndex{
-		dir: dir, problems: make(map[string]error), fresh: make(map[writeKey]Blob),
+		store: store, problems: make(map[string]error), fresh: make(map[writeKey]Blob),
 		saved: make(map[Digest]bool), held: make(map[writeKey]heldBlob),
 	}
 }
@@ -157,16 +160,16 @@ func (x *liveIndex) EndFlush(flushed bool) {
 }
 
 // Refresh takes in the index files that appeared and drops those that are gone.
-func (x *liveIndex) Refresh() error {
+func (x *liveIndex) Refresh(ctx context.Context) error {
 	x.refresh.Lock()
 	defer x.refresh.Unlock()
 	const attempts = 20 // a file can be merged away between listing and opening
 	for range attempts {
-		names, err := listIndex(x.dir)
+		names, err := listIndex(ctx, x.store)
 		if err != nil {
 			return err
 		}
-		done, err := x.load(names)
+		done, err := x.load(ctx, names)
 		if err != nil || done {
 			return err
 		}
@@ -174,33 +177,37 @@ func (x *liveIndex) Refresh() error {
 	return errors.New("read index: its files keep changing")
 }
 
-func listIndex(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+func listIndex(ctx context.Context, store storage.Storage) ([]string, error) {
+	var names []string
+	err := store.List(ctx, indexDir, func(e storage.Entry) error {
+		if name := path.Base(e.Name()); isIndexName(name) {
+			names = append(names, name)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list index: %w", err)
 	}
-	var names []string
-	for _, entry := range entries {
-		if isIndexName(entry.Name()) {
-			names = append(names, entry.Name())
-		}
-	}
+	slices.Sort(names)
 	return names, nil
 }
 
 // load makes the files of these names the known ones. It is not done when one
 // of them is gone already.
-func (x *liveIndex) load(names []string) (done bool, err error) {
+func (x *liveIndex) load(ctx context.Context, names []string) (done bool, err error) {
 	next := x.reusable(names)
 	for _, name := range names {
 		if next.knows(name) {
 			continue
 		}
-		f, prefixes, err := openIndexFile(x.dir, name)
+		f, prefixes, err := openIndexFile(ctx, x.store, indexDir, name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			next.closeOpened()
 			return false, nil
+		case err != nil && ctx.Err() != nil:
+			next.closeOpened()
+			return false, context.Cause(ctx)
 		case err != nil:
 			next.problems[name] = err
 		default:

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"time"
+
+	"davit/backup/repo/storage"
 )
 
 const (
@@ -14,39 +17,54 @@ const (
 	lockWait = 60 * time.Second
 )
 
+// lockPause is how long to wait before the next try. Where locks are tickets those who
+// want one must not try in step.
+func (r *Repository) lockPause() time.Duration {
+	if r.store.Local() {
+		return lockPoll
+	}
+	return 10*lockPoll + rand.N(40*lockPoll)
+}
+
 // lockOwner is what the holder writes into the lock file.
 type lockOwner struct {
 	Host  string    `json:"host"`
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`
+
+	Process process `json:"process"`
 }
 
-// heldLock is a lock; it goes away with the process.
-type heldLock struct{ file *os.File }
+// heldLock is a lock; it goes away with the process, or soon after.
+type heldLock struct{ storage.Lock }
 
 // tryWriteLock takes the lock, or returns a *LockedError at once.
-func (r *Repository) tryWriteLock() (*heldLock, error) { return r.takeLock(writeLock) }
+func (r *Repository) tryWriteLock(ctx context.Context) (*heldLock, error) {
+	return r.takeLock(ctx, writeLock)
+}
 
 // tryGCLock takes the lock of those who remove blobs.
-func (r *Repository) tryGCLock() (*heldLock, error) { return r.takeLock(gcLock) }
+func (r *Repository) tryGCLock(ctx context.Context) (*heldLock, error) {
+	return r.takeLock(ctx, gcLock)
+}
 
-func (r *Repository) takeLock(name string) (*heldLock, error) {
-	path := r.path(name)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, filePerm)
+func (r *Repository) takeLock(ctx context.Context, name string) (*heldLock, error) {
+	process, err := thisProcess()
 	if err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
+		return nil, err
 	}
-	locked, err := tryLock(file)
-	if err == nil && !locked {
-		err = lockedBy(path)
+	owner, err := json.Marshal(lockOwner{Host: r.opt.Host, PID: os.Getpid(), Since: r.opt.Now().UTC().Round(0), Process: process})
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = writeOwner(file, lockOwner{Host: r.opt.Host, PID: os.Getpid(), Since: r.opt.Now().UTC().Round(0)})
+	lock, err := r.store.Lock(ctx, name, append(owner, '\n'))
+	if locked := (*storage.LockedError)(nil); errors.As(err, &locked) {
+		return nil, r.lockedBy(name, locked.Owner)
 	}
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, fmt.Errorf("take lock: %w", err)
 	}
-	return &heldLock{file: file}, nil
+	return &heldLock{lock}, nil
 }
 
 // waitWriteLock waits for the lock for a minute, which is long for what it is
@@ -54,46 +72,23 @@ func (r *Repository) takeLock(name string) (*heldLock, error) {
 func (r *Repository) waitWriteLock(ctx context.Context) (*heldLock, error) {
 	deadline := time.Now().Add(lockWait)
 	for {
-		lock, err := r.tryWriteLock()
+		lock, err := r.tryWriteLock(ctx)
 		if locked := (*LockedError)(nil); !errors.As(err, &locked) || time.Now().After(deadline) {
 			return lock, err
 		}
 		select {
 		case <-ctx.Done():
 			return nil, errors.Join(context.Cause(ctx), err)
-		case <-time.After(lockPoll):
+		case <-time.After(r.lockPause()):
 		}
 	}
 }
 
-// Release empties the file, so that nobody is named who does not hold it, and
-// gives the lock back. The file stays: removing it would let two hold it.
-func (l *heldLock) Release() {
-	_ = l.file.Truncate(0)
-	_ = l.file.Close()
-}
-
-func writeOwner(file *os.File, owner lockOwner) error {
-	data, err := json.Marshal(owner)
-	if err != nil {
-		return err
-	}
-	if err := file.Truncate(0); err != nil {
-		return err
-	}
-	_, err = file.WriteAt(append(data, '\n'), 0)
-	return err
-}
-
-func lockedBy(path string) *LockedError {
-	locked := &LockedError{Path: path}
-	data, err := readSmallFile(path)
-	if err != nil {
-		return locked
-	}
-	var owner lockOwner
-	if json.Unmarshal(data, &owner) == nil {
-		locked.Host, locked.PID, locked.Since = owner.Host, owner.PID, owner.Since
+func (r *Repository) lockedBy(name string, owner []byte) *LockedError {
+	locked := &LockedError{Path: r.Dir() + "/" + name}
+	var o lockOwner
+	if json.Unmarshal(owner, &o) == nil {
+		locked.Host, locked.PID, locked.Since = o.Host, o.PID, o.Since
 	}
 	return locked
 }

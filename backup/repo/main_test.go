@@ -263,3 +263,8 @@ func sameBytes(t testing.TB, what string, got, want []byte) {
 		t.Errorf("%s: got %d bytes, want %d others", what, len(got), len(want))
 	}
 }
+
+// path is where a file of a repository in a folder is.
+func (r *Repository) path(elem ...string) string {
+	return filepath.Join(append([]string{r.Dir()}, elem...)...)
+}

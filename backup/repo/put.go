@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+
+	"davit/backup/repo/storage"
 )
 
 // maxBlob bounds what is stored or read in one piece of memory.
@@ -103,7 +105,7 @@ func (s *Session) put(ctx context.Context, key writeKey, plainLen int64, stored 
 		write, first := s.repo.writes.begin(key)
 		if first {
 			defer s.repo.writes.end(key)
-			return s.putFirst(key, plainLen, stored)
+			return s.putFirst(ctx, key, plainLen, stored)
 		}
 		select {
 		case <-write.done: // it is indexed now, or its turn passes to us
@@ -115,7 +117,7 @@ func (s *Session) put(ctx context.Context, key writeKey, plainLen int64, stored 
 
 // putFirst looks once more: a write of this key may have ended between the
 // caller's look and its turn.
-func (s *Session) putFirst(key writeKey, plainLen int64, stored []byte) (Blob, error) {
+func (s *Session) putFirst(ctx context.Context, key writeKey, plainLen int64, stored []byte) (Blob, error) {
 	if b, ok := s.repo.index.Lookup(key.id, key.form()); ok {
 		return b, nil
 	}
@@ -131,23 +133,15 @@ func (s *Session) putFirst(key writeKey, plainLen int64, stored []byte) (Blob, e
 		stored = append(slices.Clone(stored), frame...)
 		b.Digest, b.Stored = DigestOf(stored), int64(len(stored))
 	}
-	temp := s.tempName()
-	if err := s.writeTemp(temp, stored); err != nil {
-		return Blob{}, errors.Join(err, removeAt(s.repo.blobs, temp))
-	}
-	return s.publish(temp, b)
-}
-
-func (s *Session) writeTemp(temp string, data []byte) error {
-	f, err := createAt(s.repo.blobs, temp)
+	temp, err := s.repo.store.Create(ctx, s.id)
 	if err != nil {
-		return err
+		return Blob{}, err
 	}
-	if _, err := f.Write(data); err != nil {
-		return errors.Join(err, f.Close())
+	if _, err := temp.Write(stored); err != nil {
+		temp.Abort()
+		return Blob{}, err
 	}
-	startWriteback(f, 0, int64(len(data)))
-	return f.Close()
+	return s.publish(ctx, temp, b)
 }
 
 // randomFrame is a zstd frame that decoders skip. Behind a chunk it gives it a
@@ -165,17 +159,18 @@ func (r *Repository) randomFrame() ([]byte, error) {
 	return frame, nil
 }
 
-// publish gives a written file its name and makes the blob known.
-func (s *Session) publish(temp string, b Blob) (Blob, error) {
+// publish gives written bytes their name and makes the blob known.
+func (s *Session) publish(ctx context.Context, temp storage.Temp, b Blob) (Blob, error) {
+	defer temp.Abort()
 	if b.Raw() && s.repo.index.IsCondemned(b.Digest) {
-		return s.publishHeld(temp, b)
+		return s.publishHeld(ctx, temp, b)
 	}
-	known, err := s.rename(temp, b)
+	known, err := s.name(ctx, temp, b)
 	if err != nil {
-		return Blob{}, errors.Join(err, removeAt(s.repo.blobs, temp))
+		return Blob{}, err
 	}
 	if known {
-		return b, removeAt(s.repo.blobs, temp)
+		return b, nil
 	}
 	s.repo.index.Add(b)
 	s.written(b.Stored)
@@ -183,42 +178,35 @@ func (s *Session) publish(temp string, b Blob) (Blob, error) {
 }
 
 // publishHeld is for a name that may be removed at any moment until Commit has
-// spoken for it: the bytes are kept under another as well, and no index file
+// spoken for it: the bytes are kept beside it, and no index file
 // names the blob until then.
-func (s *Session) publishHeld(temp string, b Blob) (Blob, error) {
-	link, err := s.holdLink(temp)
-	if err == nil {
-		_, err = s.rename(temp, b)
-	}
+func (s *Session) publishHeld(ctx context.Context, temp storage.Temp, b Blob) (Blob, error) {
+	held, err := temp.Hold(ctx)
 	if err != nil {
-		return Blob{}, errors.Join(err, removeAt(s.repo.blobs, temp), removeAt(s.repo.blobs, link))
+		return Blob{}, err
 	}
-	if old := s.noteLink(b.Digest, link); old != "" {
-		err = removeAt(s.repo.blobs, old)
+	if _, err := s.name(ctx, temp, b); err != nil {
+		return Blob{}, errors.Join(err, held.Drop())
 	}
-	s.repo.index.hold(heldBlob{blob: b, link: link, session: s.id})
+	if old := s.noteHeld(b.Digest, held); old != nil {
+		err = old.Drop()
+	}
+	s.repo.index.hold(heldBlob{blob: b, bytes: held, session: s.id})
 	return b, err
 }
 
-// rename never puts bytes that are not yet durable in the place of a file that
+// name never puts bytes that are not yet durable in the place of a file that
 // another process may have indexed meanwhile: a power cut would lose its blob.
-// Known tells that this is so and that the temporary file is not needed.
-func (s *Session) rename(temp string, b Blob) (known bool, err error) {
-	err = renameNew(s.repo.blobs, temp, b.Digest.Hex())
-	switch {
-	case err == nil:
-		return false, nil
-	case !errors.Is(err, fs.ErrExist) && !cannotRenameNew(err):
+// Known tells that this is so and that the bytes are not needed.
+func (s *Session) name(ctx context.Context, temp storage.Temp, b Blob) (known bool, err error) {
+	if err := temp.Publish(ctx, b.Digest.Hex(), false); !errors.Is(err, fs.ErrExist) {
 		return false, err
 	}
-	if err := s.repo.index.Refresh(); err != nil {
+	if err := s.repo.index.Refresh(ctx); err != nil {
 		return false, err
 	}
 	if have, ok := s.repo.index.Lookup(b.ID, keyOf(b).form()); ok && have.Digest == b.Digest {
 		return true, nil
 	}
-	if err := syncFileAt(s.repo.blobs, temp); err != nil {
-		return false, err
-	}
-	return false, renameOver(s.repo.blobs, temp, b.Digest.Hex())
+	return false, temp.Publish(ctx, b.Digest.Hex(), true)
 }

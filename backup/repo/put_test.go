@@ -2,12 +2,16 @@ package repo
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"davit/backup/repo/storage"
 )
 
 // What was put is read back, is found at once in this process, and by others
@@ -44,9 +48,22 @@ func TestPutSyncLookup(t *testing.T) {
 	}
 }
 
+// countingStorage counts the blobs that are begun.
+type countingStorage struct {
+	storage.Storage
+	created atomic.Int64
+}
+
+func (c *countingStorage) Create(ctx context.Context, owner string) (storage.Temp, error) {
+	c.created.Add(1)
+	return c.Storage.Create(ctx, owner)
+}
+
 // Many goroutines that put one id write one file, once.
 func TestConcurrentPutWritesOnce(t *testing.T) {
 	r := newRepo(t)
+	counting := &countingStorage{Storage: r.store}
+	r.store = counting
 	s := begin(t, r)
 	for round := range uint64(30) {
 		c := makeChunk(100+round, 3000)
@@ -59,8 +76,8 @@ func TestConcurrentPutWritesOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if want := int64(round + 1); s.temps.Load() != want {
-			t.Fatalf("%d temporary files were made for %d chunks", s.temps.Load(), want)
+		if want := int64(round + 1); counting.created.Load() != want {
+			t.Fatalf("%d temporary files were made for %d chunks", counting.created.Load(), want)
 		}
 	}
 	if names := fileNames(t, r.path(blobDir)); len(names) != 30 {

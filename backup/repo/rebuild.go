@@ -33,15 +33,15 @@ func (r *Repository) RebuildIndex(ctx context.Context) (RebuildResult, error) {
 		return RebuildResult{}, fmt.Errorf("rebuild index: %w", err)
 	}
 	defer lock.Release()
-	result, err := r.rebuild(ctx)
+	result, err := r.rebuild(ctx, lock)
 	if err != nil {
 		return RebuildResult{}, fmt.Errorf("rebuild index: %w", err)
 	}
 	return result, nil
 }
 
-func (r *Repository) rebuild(ctx context.Context) (RebuildResult, error) {
-	names, err := listIndex(r.path(indexDir))
+func (r *Repository) rebuild(ctx context.Context, lock *heldLock) (RebuildResult, error) {
+	names, err := listIndex(ctx, r.store)
 	if err != nil {
 		return RebuildResult{}, err
 	}
@@ -60,7 +60,7 @@ func (r *Repository) rebuild(ctx context.Context) (RebuildResult, error) {
 	}
 	records := slices.SortedFunc(maps.Keys(c.records), compareBlobs)
 	records = slices.CompactFunc(records, func(a, b Blob) bool { return compareBlobs(a, b) == 0 })
-	if err := r.replaceIndex(withoutError(slices.Values(records)), names); err != nil {
+	if err := r.replaceIndex(ctx, lock, withoutError(slices.Values(records)), names); err != nil {
 		return RebuildResult{}, err
 	}
 	missing := slices.SortedFunc(maps.Keys(c.missing), func(a, b Digest) int { return slices.Compare(a[:], b[:]) })
@@ -150,7 +150,7 @@ func (c *recordCollector) add(b Blob) {
 
 // addIndexFile adds all records of an index file, or none when it is damaged.
 func (c *recordCollector) addIndexFile(ctx context.Context, name string) error {
-	f, _, err := openIndexFile(c.repo.path(indexDir), name)
+	f, _, err := openIndexFile(ctx, c.repo.store, indexDir, name)
 	if cannotOpen := (*fs.PathError)(nil); errors.As(err, &cannotOpen) && !errors.Is(err, fs.ErrNotExist) {
 		return err // it may be whole: do not let it go
 	}

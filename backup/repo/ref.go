@@ -1,16 +1,12 @@
 package repo
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
-
-	"davit/engine/hostfs"
 )
 
 const (
@@ -70,23 +66,16 @@ func decodeRef(id string, data []byte) (ref, error) {
 }
 
 // refs reads all refs. What does not decode is a problem and no error.
-func (r *Repository) refs() (good []ref, bad []SnapshotProblem, err error) {
-	entries, err := os.ReadDir(r.path(refDir))
+func (r *Repository) refs(ctx context.Context) (good []ref, bad []SnapshotProblem, err error) {
+	docs, err := r.documents(ctx, refDir, refSuffix, isSnapshotID)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list refs: %w", err)
 	}
-	for _, entry := range entries {
-		id, ok := strings.CutSuffix(entry.Name(), refSuffix)
-		if !ok || !isSnapshotID(id) {
-			continue
-		}
-		data, err := readSmallFile(r.path(refDir, entry.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // forgotten since the listing
-		}
+	for _, doc := range docs {
+		id, err := doc.name, doc.err
 		var f ref
 		if err == nil {
-			f, err = decodeRef(id, data)
+			f, err = decodeRef(id, doc.data)
 		}
 		if err == nil {
 			err = r.verifyRef(f)
@@ -109,12 +98,12 @@ func newRef(snap Snapshot) ref {
 
 // putRef makes a snapshot exist, as the next in its host's sequence. Its blobs
 // are durable by now.
-func (r *Repository) putRef(f *ref) error {
-	refs, _, err := r.refs()
+func (r *Repository) putRef(ctx context.Context, f *ref) error {
+	refs, _, err := r.refs(ctx)
 	if err != nil {
 		return err
 	}
-	forgotten, _, err := r.tombstones()
+	forgotten, _, err := r.tombstones(ctx)
 	if err != nil {
 		return err
 	}
@@ -140,21 +129,18 @@ func (r *Repository) putRef(f *ref) error {
 	if f.Signature, err = r.sign(f.statement); err != nil {
 		return err
 	}
-	return r.writeRef(*f)
+	return r.writeRef(ctx, *f)
 }
 
-func (r *Repository) writeRef(f ref) error {
+func (r *Repository) writeRef(ctx context.Context, f ref) error {
 	data, err := json.Marshal(f)
 	if err != nil {
 		return err
 	}
-	return hostfs.WriteFile(r.path(refDir, f.ID+refSuffix), append(data, '\n'), filePerm)
+	return r.store.Put(ctx, refDir+"/"+f.ID+refSuffix, append(data, '\n'))
 }
 
 // removeRef makes a snapshot cease to exist.
-func (r *Repository) removeRef(id string) error {
-	if err := os.Remove(r.path(refDir, id+refSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return hostfs.SyncDir(r.path(refDir))
+func (r *Repository) removeRef(ctx context.Context, id string) error {
+	return r.store.Remove(ctx, refDir+"/"+id+refSuffix)
 }

@@ -1,14 +1,16 @@
 package repo
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
+
+	"davit/backup/repo/storage"
 
 	"filippo.io/age"
 )
@@ -30,11 +32,10 @@ type Options struct {
 // Repository is an open repository. Its methods may be called concurrently.
 // Its sessions must be closed before it is.
 type Repository struct {
-	dir    string
+	store  storage.Storage
 	opt    Options
 	config Config
-	blobs  *os.File // the folder of the blobs
-	vault  *vault   // nil: clear
+	vault  *vault // nil: clear
 	index  *liveIndex
 	writes writes
 	randMu sync.Mutex
@@ -46,38 +47,47 @@ type Repository struct {
 // *NewerFormatError for a later format. Damaged index files are no error, see
 // IndexProblems.
 func Open(dir string, o Options) (*Repository, error) {
+	return OpenIn(context.Background(), storage.OpenDir(dir), o)
+}
+
+// OpenIn is Open with a storage. It is closed with the repository, or on an error.
+func OpenIn(ctx context.Context, store storage.Storage, o Options) (*Repository, error) {
+	r, err := openIn(ctx, store, o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open repository %s: %w", store.Place(), err), store.Close())
+	}
+	return r, nil
+}
+
+func openIn(ctx context.Context, store storage.Storage, o Options) (*Repository, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	config, err := readConfig(dir)
+	config, err := readConfig(ctx, store)
 	if err != nil {
-		return nil, fmt.Errorf("open repository %s: %w", dir, err)
+		return nil, err
 	}
-	v, err := o.vaultOf(dir, config)
+	v, err := o.vaultOf(store, config)
 	if err != nil {
-		return nil, fmt.Errorf("open repository %s: %w", dir, err)
+		return nil, err
 	}
-	blobs, err := os.Open(filepath.Join(dir, blobDir))
-	if err != nil {
-		return nil, fmt.Errorf("open repository %s: %w", dir, err)
-	}
-	r := &Repository{dir: dir, opt: o, config: config, blobs: blobs, vault: v}
+	r := &Repository{store: store, opt: o, config: config, vault: v}
 	if v != nil {
-		v.wrapped = r.wrappedKeys
+		v.wrapped = func() ([]wrappedKey, error) { return r.wrappedKeys(context.Background()) }
 	}
-	r.index = newLiveIndex(r.path(indexDir))
+	r.index = newLiveIndex(store)
 	r.writes.running = make(map[writeKey]*runningWrite)
-	if err := r.index.Refresh(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open repository %s: %w", dir, err), r.Close())
+	if err := r.index.Refresh(ctx); err != nil {
+		return nil, errors.Join(err, r.index.Close())
 	}
 	return r, nil
 }
 
 // vaultOf finds what this host knows of the keys of the repository, and refuses
 // one that is not what it was.
-func (o Options) vaultOf(dir string, c Config) (*vault, error) {
-	where, err := location(dir)
+func (o Options) vaultOf(store storage.Storage, c Config) (*vault, error) {
+	where, err := location(store)
 	if err != nil {
 		return nil, err
 	}
@@ -113,15 +123,19 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Dir is the repository's folder, as given to Open or Init.
-func (r *Repository) Dir() string { return r.dir }
+// Dir is the repository's folder, as given to Open or Init; of a repository on a server
+// its URL.
+func (r *Repository) Dir() string { return r.store.Place() }
+
+// Local tells that the repository is a folder of this machine.
+func (r *Repository) Local() bool { return r.store.Local() }
 
 // Config is what davit/config.json said when the repository was opened.
 func (r *Repository) Config() Config { return r.config }
 
 // Close gives the open files back.
 func (r *Repository) Close() error {
-	return errors.Join(r.index.Close(), r.blobs.Close())
+	return errors.Join(r.index.Close(), r.store.Close())
 }
 
 // Lookup finds content by its id in the live index: the index files known to
@@ -143,10 +157,6 @@ func (r *Repository) at(step string) {
 	if r.trace != nil {
 		r.trace(step)
 	}
-}
-
-func (r *Repository) path(elem ...string) string {
-	return filepath.Join(append([]string{r.dir}, elem...)...)
 }
 
 // random returns n random bytes as hexadecimal digits.

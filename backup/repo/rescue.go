@@ -12,7 +12,6 @@ import (
 const stepWait = "wait for done"
 
 const (
-	rescuePoll = 20 * time.Millisecond
 	maxSession = gcKept - 2*24*time.Hour
 )
 
@@ -20,7 +19,7 @@ const (
 // It comes after the session's file is there: a removal that this does not see
 // sees the session, and waits for its end.
 func (s *Session) learnCondemned(ctx context.Context) error {
-	runs, err := s.repo.gcRuns()
+	runs, err := s.repo.gcRuns(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,7 +44,7 @@ func (s *Session) learnCondemned(ctx context.Context) error {
 // publishRef puts a ref after everything that it leads to was rescued from the
 // removals that are going on, and withdraws it when a later one took some of it
 // nevertheless.
-func (s *Session) publishRef(ctx context.Context, f *ref, put func(*ref) error) error {
+func (s *Session) publishRef(ctx context.Context, f *ref, put func(context.Context, *ref) error) error {
 	if age := s.repo.opt.Now().Sub(s.began); age > maxSession {
 		return fmt.Errorf("the session is %d days old: removals that it knows nothing of may be forgotten by now", age/(24*time.Hour))
 	}
@@ -64,12 +63,12 @@ func (s *Session) publishRef(ctx context.Context, f *ref, put func(*ref) error) 
 		f.GCSeen = strconv.FormatInt(seen, 10)
 	}
 	s.repo.at("ref")
-	if err := put(f); err != nil {
+	if err := put(ctx, f); err != nil {
 		return err
 	}
 	s.repo.at("after ref")
 	if _, err := rescue.all(ctx, *f); err != nil {
-		return errors.Join(err, s.repo.removeRef(f.ID))
+		return errors.Join(err, s.repo.removeRef(context.WithoutCancel(ctx), f.ID))
 	}
 	return s.Sync(ctx)
 }
@@ -94,7 +93,7 @@ func (c *rescuer) held(ctx context.Context) error {
 	for i, h := range list {
 		blobs[i] = h.blob
 	}
-	runs, err := c.pending()
+	runs, err := c.pending(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,8 +110,8 @@ func (c *rescuer) held(ctx context.Context) error {
 }
 
 // pending lists the removals that may take something from this session.
-func (c *rescuer) pending() ([]gcRun, error) {
-	runs, err := c.session.repo.gcRuns()
+func (c *rescuer) pending(ctx context.Context) ([]gcRun, error) {
+	runs, err := c.session.repo.gcRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +127,7 @@ func (c *rescuer) pending() ([]gcRun, error) {
 // all speaks for everything that the ref leads to, in every removal once. It
 // returns the newest removal that it has seen.
 func (c *rescuer) all(ctx context.Context, f ref) (seen int64, err error) {
-	runs, err := c.pending()
+	runs, err := c.pending(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -178,23 +177,23 @@ func (c *rescuer) rescue(ctx context.Context, number int64, blobs []Blob) error 
 	r.at("rescue")
 	c.files++
 	name := fmt.Sprintf("%s-%d", c.session.id, c.files)
-	if err := writeDigests(r.gcPath(number, rescueDir, name), uint64(number), wanted); err != nil {
+	if err := r.writeDigests(ctx, gcPath(number, rescueDir, name), uint64(number), wanted); err != nil {
 		return fmt.Errorf("ask removal %d to spare blobs: %w", number, err)
 	}
 	r.at("rescued")
-	_, sweeping, err := r.gcTime(number, sweepingFile)
+	sweeping, err := r.gcHas(ctx, number, sweepingFile)
 	if err != nil {
 		return err
 	}
 	if !sweeping {
-		return c.check(wanted)
+		return c.check(ctx, wanted)
 	}
 	release, err := r.waitForSweep(ctx, number)
 	if err != nil {
 		return err
 	}
 	defer release()
-	return c.check(wanted)
+	return c.check(ctx, wanted)
 }
 
 // waitForSweep returns when a removal is done, or when nobody is at work at it:
@@ -202,11 +201,11 @@ func (c *rescuer) rescue(ctx context.Context, number int64, blobs []Blob) error 
 func (r *Repository) waitForSweep(ctx context.Context, number int64) (release func(), err error) {
 	for {
 		r.at(stepWait)
-		_, done, err := r.gcTime(number, doneFile)
+		done, err := r.gcHas(ctx, number, doneFile)
 		if err != nil || done {
 			return func() {}, err
 		}
-		lock, err := r.tryGCLock()
+		lock, err := r.tryGCLock(ctx)
 		if err == nil {
 			return lock.Release, nil
 		}
@@ -216,15 +215,15 @@ func (r *Repository) waitForSweep(ctx context.Context, number int64) (release fu
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
-		case <-time.After(rescuePoll):
+		case <-time.After(r.lockPause()):
 		}
 	}
 }
 
 // check puts back what is missing and makes all known again.
-func (c *rescuer) check(wanted []Blob) error {
+func (c *rescuer) check(ctx context.Context, wanted []Blob) error {
 	r := c.session.repo
-	if err := r.index.Refresh(); err != nil {
+	if err := r.index.Refresh(ctx); err != nil {
 		return err
 	}
 	lost := &RemovedError{Snapshot: c.snapshot}
@@ -233,7 +232,7 @@ func (c *rescuer) check(wanted []Blob) error {
 		there = there && size == b.Stored
 		if !there {
 			var err error
-			if there, err = c.session.putBack(b.Digest); err != nil {
+			if there, err = c.session.putBack(ctx, b.Digest); err != nil {
 				return fmt.Errorf("put blob %s back: %w", b.Digest, err)
 			}
 		}

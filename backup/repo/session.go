@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"davit/backup/repo/storage"
 )
 
 const (
@@ -28,9 +29,7 @@ type Session struct {
 	id    string
 	host  string
 	job   string
-	file  *os.File // the session's own, locked as long as it lives
-	path  string
-	temps atomic.Int64
+	claim storage.Claim // its file
 
 	began  time.Time
 	gcSeen int64          // the newest removal that was there before this session
@@ -41,11 +40,11 @@ type Session struct {
 	done   sync.WaitGroup
 	wake   chan struct{} // a Sync is due
 
-	mu       sync.Mutex        // guards what follows
-	indexes  int64             // index files written
-	unsynced int64             // stored bytes since the last Sync
-	synced   time.Time         // when that began
-	links    map[Digest]string // second links to what it holds
+	mu       sync.Mutex              // guards what follows
+	indexes  int64                   // index files written
+	unsynced int64                   // stored bytes since the last Sync
+	synced   time.Time               // when that began
+	held     map[Digest]storage.Held // the bytes of what it holds
 }
 
 // Begin opens a session: what others have written since Open becomes known,
@@ -61,14 +60,14 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 	now := r.opt.Now()
 	s := &Session{
 		repo: r, host: info.Host, job: info.Job, wake: make(chan struct{}, 1),
-		began: now, synced: now, links: make(map[Digest]string),
+		began: now, synced: now, held: make(map[Digest]storage.Held),
 	}
-	if err := s.register(); err != nil {
+	if err := s.register(ctx); err != nil {
 		return nil, fmt.Errorf("begin session: %w", err)
 	}
 	r.at("session")
-	if err := errors.Join(r.removeLeftovers(ctx, s), s.learnCondemned(ctx), r.index.Refresh(), r.learnTrusted(ctx)); err != nil {
-		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.unregister())
+	if err := errors.Join(r.removeLeftovers(ctx, s), s.learnCondemned(ctx), r.index.Refresh(ctx), r.learnTrusted(ctx)); err != nil {
+		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.claim.Release(context.WithoutCancel(ctx)))
 	}
 	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -84,7 +83,7 @@ func (s *Session) Close() error {
 	}
 	s.cancel()
 	s.done.Wait()
-	if err := errors.Join(s.dropHeld(), s.unregister()); err != nil {
+	if err := errors.Join(s.dropHeld(), s.claim.Release(context.Background())); err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
 	return nil
@@ -104,7 +103,7 @@ func (s *Session) keep(ctx context.Context) {
 		}
 		if time.Since(touched) >= refreshInterval {
 			touched = time.Now()
-			s.touch()
+			_ = s.claim.Touch(ctx) // one that looks older than it is counts as dead too early, which costs time
 		}
 		if s.syncDue() {
 			// What goes wrong here goes wrong again in the caller's next Sync
@@ -147,9 +146,4 @@ func (s *Session) usable(ctx context.Context) error {
 		return err
 	}
 	return s.repo.writes.state()
-}
-
-// tempName is a name that no other session uses and that tells whose it is.
-func (s *Session) tempName() string {
-	return fmt.Sprintf("%s%s-%d", tempPrefix, s.id, s.temps.Add(1))
 }

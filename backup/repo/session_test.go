@@ -26,14 +26,14 @@ func writeSession(t *testing.T, r *Repository, id string, content sessionFile, a
 	if err := os.Chtimes(path, when, when); err != nil {
 		t.Fatal(err)
 	}
-	temp = r.path(blobDir, tempPrefix+id+"-1")
+	temp = r.path(blobDir, ".tmp-"+id+"-1")
 	writeFile(t, temp, []byte("half a blob"))
 	return temp
 }
 
 // What dead sessions left goes at the next Begin; what may be alive stays.
 func TestBeginRemovesLeftoversOfTheDead(t *testing.T) {
-	boot, err := bootID()
+	boot, err := thisProcess()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestBeginRemovesLeftoversOfTheDead(t *testing.T) {
 		age     time.Duration
 		dead    bool
 	}{
-		"this boot, lock gone":       {sessionFile{Host: "nas", BootID: boot}, 0, true},
+		"this boot, lock gone":       {sessionFile{Host: "nas", BootID: boot.Boot}, 0, true},
 		"this host, before a reboot": {sessionFile{Host: "nas", BootID: "other"}, time.Hour, true},
 		"this host, just now":        {sessionFile{Host: "nas", BootID: "other"}, time.Minute, false},
 		"other host, an hour ago":    {sessionFile{Host: "web", BootID: "other"}, time.Hour, false},
@@ -75,11 +75,11 @@ func TestBeginKeepsTheLiving(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A dead one makes the next Begin look for leftovers at all.
-	boot, err := bootID()
+	boot, err := thisProcess()
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeSession(t, r, "01234567-89ab-4def-8123-456789abcdef", sessionFile{BootID: boot}, 0)
+	writeSession(t, r, "01234567-89ab-4def-8123-456789abcdef", sessionFile{BootID: boot.Boot}, 0)
 	begin(t, reopen(t, r))
 	if _, err := w.Commit(c.id, c.plain); err != nil {
 		t.Error(err)
@@ -101,7 +101,7 @@ func TestBeginRemovesOldTemps(t *testing.T) {
 	}
 	begin(t, r)
 	for _, dir := range []string{"", refDir, indexDir, sessionDir} {
-		temps := slices.DeleteFunc(fileNames(t, r.path(dir)), func(name string) bool { return !isTemp(name) })
+		temps := slices.DeleteFunc(fileNames(t, r.path(dir)), func(name string) bool { return !strings.HasPrefix(name, ".") })
 		if !slices.Equal(temps, []string{".davit-new"}) {
 			t.Errorf("in %q: %v", dir, temps)
 		}
@@ -119,11 +119,11 @@ func TestSessionFile(t *testing.T) {
 	if err := json.Unmarshal(readFile(t, r.path(sessionDir, names[0])), &content); err != nil {
 		t.Fatal(err)
 	}
-	boot, err := bootID()
+	boot, err := thisProcess()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := sessionFile{Version: 1, ID: s.id, Host: "nas", PID: os.Getpid(), BootID: boot, Time: r.opt.Now(), Job: "nightly"}
+	want := sessionFile{Version: 1, ID: s.id, Host: "nas", PID: os.Getpid(), BootID: boot.Boot, Time: r.opt.Now(), Job: "nightly", Process: boot}
 	if content != want {
 		t.Errorf("session file is %+v, want %+v", content, want)
 	}
@@ -190,7 +190,7 @@ func TestFailedSyncfsSticks(t *testing.T) {
 // The lock names its owner, and is free once he releases it.
 func TestLockedErrorTellsWho(t *testing.T) {
 	r := newRepo(t)
-	lock, err := r.tryWriteLock()
+	lock, err := r.tryWriteLock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"maps"
 	"slices"
-	"strings"
 	"time"
+
+	"davit/backup/repo/storage"
 )
 
 // SessionState is a session as its file tells.
@@ -37,76 +38,69 @@ func (s SessionState) String() string {
 
 // Sessions lists who writes, and who died while writing. A session whose file
 // cannot be read counts as alive and older than everything.
-func (r *Repository) Sessions() ([]SessionState, error) {
-	now, err := r.sessionTime()
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	entries, err := os.ReadDir(r.path(sessionDir))
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	var list []SessionState
-	for _, entry := range entries {
-		id, ok := strings.CutSuffix(entry.Name(), sessionSuffix)
-		if !ok || !isUUID(id) {
-			continue
+func (r *Repository) Sessions() ([]SessionState, error) { return r.sessions(context.Background()) }
+
+func (r *Repository) sessions(ctx context.Context) ([]SessionState, error) {
+	now := r.opt.Now()
+	if !r.opt.ReadOnly {
+		var err error
+		if now, err = r.store.Now(ctx); err != nil {
+			return nil, fmt.Errorf("list sessions: %w", err)
 		}
-		s, err := r.sessionState(id, now)
+	}
+	list, err := r.sessionsAt(ctx, now, r.opt.Host)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return list, nil
+}
+
+func (r *Repository) sessionsAt(ctx context.Context, now time.Time, host string) ([]SessionState, error) {
+	entries, err := r.list(ctx, sessionDir, sessionSuffix, isUUID)
+	if err != nil {
+		return nil, err
+	}
+	ids := slices.Sorted(maps.Keys(entries))
+	states, errs := make([]SessionState, len(ids)), make([]error, len(ids))
+	inParallel(r.readers(), len(ids), func(i int) {
+		states[i], errs[i] = r.sessionState(ctx, entries[ids[i]], ids[i], now, host)
+	})
+	var list []SessionState
+	for i, err := range errs {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it ended since the listing
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at session %s: %w", id, err)
+			return nil, fmt.Errorf("look at session %s: %w", ids[i], err)
 		}
-		list = append(list, s)
+		list = append(list, states[i])
 	}
 	slices.SortFunc(list, func(a, b SessionState) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.ID, b.ID)) })
 	return list, nil
 }
 
-// sessionTime is the time by the clock of the file system, as well as one can
-// tell without writing.
-func (r *Repository) sessionTime() (time.Time, error) {
-	if r.opt.ReadOnly {
-		return r.opt.Now(), nil
-	}
-	f, err := os.CreateTemp(r.path(sessionDir), ".davit-time-")
-	if err != nil {
-		return time.Time{}, err
-	}
-	now, err := serverTime(f)
-	return now, errors.Join(err, f.Close(), os.Remove(f.Name()))
-}
-
-func (r *Repository) sessionState(id string, now time.Time) (SessionState, error) {
-	path := r.path(sessionDir, id+sessionSuffix)
+func (r *Repository) sessionState(ctx context.Context, e storage.Entry, id string, now time.Time, host string) (SessionState, error) {
 	s := SessionState{ID: id}
-	info, err := os.Lstat(path)
+	info, err := e.Info()
 	if err != nil {
 		return s, err
 	}
-	s.Seen = info.ModTime().UTC()
-	s.Dead = sessionIsDead(path, r.opt.Host, now)
-	if data, err := readSmallFile(path); err == nil {
-		var content sessionFile
-		if json.Unmarshal(data, &content) == nil {
-			s.Host, s.Job, s.PID, s.Began, s.GCSeen = content.Host, content.Job, content.PID, content.Time, content.GCSeen
-		}
-	}
-	s.Locked, err = isLocked(path)
-	return s, err
-}
-
-// isLocked tells whether somebody holds the lock of a file.
-func isLocked(path string) (bool, error) {
-	f, _, err := openRegular(path)
+	s.Seen = info.Time.UTC()
+	grip, err := r.store.Grip(ctx, e.Name())
 	if err != nil {
-		return false, err
+		return s, err
 	}
-	defer f.Close()
-	free, err := tryLock(f)
-	return !free, err
+	s.Locked = grip == storage.Taken
+	data, err := r.store.Get(ctx, e.Name(), maxSmallFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	var content sessionFile
+	if err == nil && json.Unmarshal(data, &content) == nil {
+		s.Host, s.Job, s.PID, s.Began, s.GCSeen = content.Host, content.Job, content.PID, content.Time, content.GCSeen
+	}
+	s.Dead = content.isDead(grip, now.Sub(info.Time), host)
+	return s, nil
 }
 
 // Unlock removes the session files of the dead, with their half-written blobs:
@@ -118,7 +112,7 @@ func (r *Repository) Unlock(ctx context.Context, force bool) (removed, kept []Se
 	if r.opt.ReadOnly {
 		return nil, nil, fmt.Errorf("unlock: %w", ErrReadOnly)
 	}
-	sessions, err := r.Sessions()
+	sessions, err := r.sessions(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("unlock: %w", err)
 	}
@@ -129,6 +123,9 @@ func (r *Repository) Unlock(ctx context.Context, force bool) (removed, kept []Se
 			continue
 		}
 		removed, ids = append(removed, s), append(ids, s.ID)
+	}
+	if err := r.breakLocks(ctx, force); err != nil {
+		return nil, kept, fmt.Errorf("unlock: %w", err)
 	}
 	if len(ids) == 0 {
 		return nil, kept, nil
@@ -141,18 +138,44 @@ func (r *Repository) Unlock(ctx context.Context, force bool) (removed, kept []Se
 
 // Locks lists the locks that are held, and by whom.
 func (r *Repository) Locks() ([]*LockedError, error) {
+	ctx := context.Background()
 	var held []*LockedError
 	for _, name := range []string{writeLock, gcLock} {
-		locked, err := isLocked(r.path(name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+		tickets, err := r.store.Holders(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("look at lock %s: %w", name, err)
 		}
-		if locked {
-			held = append(held, lockedBy(r.path(name)))
+		for _, t := range tickets {
+			if !t.Expired {
+				held = append(held, r.lockedBy(name, t.Owner))
+			}
 		}
 	}
 	return held, nil
+}
+
+// breakLocks takes the locks away from the dead: those that are proven to be, with
+// force all that are not proven to live.
+func (r *Repository) breakLocks(ctx context.Context, force bool) error {
+	self, err := thisProcess()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{writeLock, gcLock} {
+		tickets, err := r.store.Holders(ctx, name)
+		if err != nil {
+			return err
+		}
+		for _, t := range tickets {
+			var owner lockOwner
+			known := json.Unmarshal(t.Owner, &owner) == nil
+			if t.Certain || !force && !t.Expired && !(known && owner.Process.gone(self)) {
+				continue
+			}
+			if err := r.store.Break(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -24,7 +24,7 @@ func (r *Repository) Snapshots(ctx context.Context) ([]Snapshot, error) {
 	if _, err := r.Unlocked(); err != nil {
 		return nil, err
 	}
-	refs, bad, err := r.refs()
+	refs, bad, err := r.refs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (r *Repository) findID(ctx context.Context, spec string) (Snapshot, error) 
 	if len(spec) < minPrefix || len(spec) > 2*snapshotIDLen || strings.Trim(spec, "0123456789abcdef") != "" {
 		return Snapshot{}, fmt.Errorf("%w: %q is neither %q nor %d to %d digits of an id", ErrNoSnapshot, spec, Latest, minPrefix, 2*snapshotIDLen)
 	}
-	refs, bad, err := r.refs()
+	refs, bad, err := r.refs(ctx)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -127,14 +127,14 @@ func ambiguous(spec string, refs []ref, bad []SnapshotProblem) error {
 }
 
 func (r *Repository) findLatest(ctx context.Context, q Query) (Snapshot, error) {
-	refs, bad, err := r.refs()
+	refs, bad, err := r.refs(ctx)
 	if err != nil {
 		return Snapshot{}, err
 	}
 	if err := r.CheckHeads(); err != nil {
 		return Snapshot{}, err
 	}
-	if refs, err = r.withoutForgotten(refs); err != nil {
+	if refs, err = r.withoutForgotten(ctx, refs); err != nil {
 		return Snapshot{}, err
 	}
 	refs = slices.DeleteFunc(refs, func(f ref) bool { return !q.matchesRef(f) })
@@ -159,11 +159,11 @@ func (r *Repository) findLatest(ctx context.Context, q Query) (Snapshot, error) 
 
 // withoutForgotten leaves out, in an encrypted repository, what a host signed to be
 // forgotten: somebody may have put an old ref back.
-func (r *Repository) withoutForgotten(refs []ref) ([]ref, error) {
+func (r *Repository) withoutForgotten(ctx context.Context, refs []ref) ([]ref, error) {
 	if r.vault == nil {
 		return refs, nil
 	}
-	stones, _, err := r.tombstones()
+	stones, _, err := r.tombstones(ctx)
 	return slices.DeleteFunc(refs, func(f ref) bool {
 		return slices.ContainsFunc(stones, func(t tombstone) bool { return t.ID == f.ID })
 	}), err

@@ -16,7 +16,7 @@ func (s *Session) Sync(ctx context.Context) error {
 	if err := s.usable(ctx); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
-	if err := s.flush(); err != nil {
+	if err := s.flush(ctx); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
 	if err := s.repo.mergeIndex(ctx); err != nil {
@@ -25,7 +25,7 @@ func (s *Session) Sync(ctx context.Context) error {
 	return nil
 }
 
-func (s *Session) flush() error {
+func (s *Session) flush(ctx context.Context) error {
 	w := &s.repo.writes
 	w.flush.Lock()
 	defer w.flush.Unlock()
@@ -38,31 +38,31 @@ func (s *Session) flush() error {
 		s.repo.index.EndFlush(true)
 		return nil
 	}
-	if err := syncFileSystem(s.repo.blobs); err != nil {
+	if err := s.repo.store.Sync(ctx); err != nil {
 		s.repo.index.EndFlush(false)
 		return w.fail(err)
 	}
-	if err := s.writeIndex(blobs); err != nil {
+	if err := s.writeIndex(ctx, blobs); err != nil {
 		s.repo.index.EndFlush(false)
 		return err
 	}
 	// Until the new file is taken in, the blobs are known as being flushed.
-	err := s.repo.index.Refresh()
+	err := s.repo.index.Refresh(ctx)
 	s.repo.index.EndFlush(err == nil)
 	return err
 }
 
-func (s *Session) writeIndex(blobs []Blob) error {
+func (s *Session) writeIndex(ctx context.Context, blobs []Blob) error {
 	s.mu.Lock()
 	s.indexes++
 	name := indexFileName(s.id, s.indexes)
 	s.mu.Unlock()
-	err := writeIndexFile(s.repo.path(indexDir, name), s.repo.index.NextSequence(), withoutError(slices.Values(blobs)))
+	err := s.repo.writeIndexFile(ctx, indexDir+"/"+name, s.repo.index.NextSequence(), withoutError(slices.Values(blobs)))
 	if err != nil || s.repo.vault == nil {
 		return err
 	}
 	s.repo.index.trust(blobs)
-	return s.repo.noteWritten(name)
+	return s.repo.noteWritten(ctx, name)
 }
 
 func (s *Session) resetSyncDue() {

@@ -1,16 +1,11 @@
 package repo
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
-	"strings"
 	"time"
-
-	"davit/engine/hostfs"
 )
 
 // tombstone is the content of davit/tombstones/<snapshot id>.json: a snapshot
@@ -37,36 +32,26 @@ type Forgotten struct {
 
 // tombstones reads all tombstones. What does not decode is a problem and no
 // error.
-func (r *Repository) tombstones() (good []tombstone, bad []SnapshotProblem, err error) {
-	entries, err := os.ReadDir(r.path(tombDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil // a repository in which nothing was ever forgotten
-	}
+func (r *Repository) tombstones(ctx context.Context) (good []tombstone, bad []SnapshotProblem, err error) {
+	docs, err := r.documents(ctx, tombDir, refSuffix, isSnapshotID)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list tombstones: %w", err)
 	}
-	for _, entry := range entries {
-		id, ok := strings.CutSuffix(entry.Name(), refSuffix)
-		if !ok || !isSnapshotID(id) {
+	for _, doc := range docs {
+		t, err := tombstone{}, doc.err
+		if err == nil {
+			t, err = r.decodeTombstone(doc.name, doc.data)
+		}
+		if err != nil {
+			bad = append(bad, SnapshotProblem{ID: doc.name, Err: err})
 			continue
 		}
-		t, err := r.readTombstone(id)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			bad = append(bad, SnapshotProblem{ID: id, Err: err})
-		default:
-			good = append(good, t)
-		}
+		good = append(good, t)
 	}
 	return good, bad, nil
 }
 
-func (r *Repository) readTombstone(id string) (tombstone, error) {
-	data, err := readSmallFile(r.path(tombDir, id+refSuffix))
-	if err != nil {
-		return tombstone{}, err
-	}
+func (r *Repository) decodeTombstone(id string, data []byte) (_ tombstone, err error) {
 	var t struct {
 		tombstone
 		Ref json.RawMessage `json:"ref"`
@@ -86,13 +71,7 @@ func (r *Repository) readTombstone(id string) (tombstone, error) {
 	return t.tombstone, r.verifySignature(t.Signature, t.statement)
 }
 
-func (r *Repository) putTombstone(f ref) error {
-	if err := os.Mkdir(r.path(tombDir), dirPerm); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := hostfs.SyncDir(r.path(davitDir)); err != nil {
-		return err
-	}
+func (r *Repository) putTombstone(ctx context.Context, f ref) error {
 	t := tombstone{Version: refVersion, ID: f.ID, Time: r.opt.Now().UTC().Round(0), Host: r.opt.Host, Ref: f}
 	var err error
 	if t.Signature, err = r.sign(t.statement); err != nil {
@@ -102,20 +81,17 @@ func (r *Repository) putTombstone(f ref) error {
 	if err != nil {
 		return err
 	}
-	return hostfs.WriteFile(r.path(tombDir, f.ID+refSuffix), append(data, '\n'), filePerm)
+	return r.store.Put(ctx, tombDir+"/"+f.ID+refSuffix, append(data, '\n'))
 }
 
-func (r *Repository) removeTombstone(id string) error {
-	if err := os.Remove(r.path(tombDir, id+refSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return hostfs.SyncDir(r.path(tombDir))
+func (r *Repository) removeTombstone(ctx context.Context, id string) error {
+	return r.store.Remove(ctx, tombDir+"/"+id+refSuffix)
 }
 
 // Forgotten lists what Undelete may bring back, the last forgotten first. A
 // snapshot whose data is gone is left out.
 func (r *Repository) Forgotten() ([]Forgotten, error) {
-	stones, _, err := r.tombstones()
+	stones, _, err := r.tombstones(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +113,8 @@ func (r *Repository) isThere(d Digest) bool {
 
 // dropOldTombstones removes those that bring nothing back for a month. Each
 // host's highest sequence number stays: it must not come again.
-func (r *Repository) dropOldTombstones(now time.Time) error {
-	stones, _, err := r.tombstones()
+func (r *Repository) dropOldTombstones(ctx context.Context, now time.Time) error {
+	stones, _, err := r.tombstones(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,15 +123,15 @@ func (r *Repository) dropOldTombstones(now time.Time) error {
 		highest[t.Ref.Host] = max(highest[t.Ref.Host], t.Ref.Sequence)
 	}
 	for _, t := range stones {
-		info, err := os.Lstat(r.path(tombDir, t.ID+refSuffix))
+		info, err := r.store.Stat(ctx, tombDir+"/"+t.ID+refSuffix)
 		if err != nil {
 			return err
 		}
 		d, err := ParseDigest(t.Ref.Digest)
-		if err != nil || r.isThere(d) || t.Ref.Sequence == highest[t.Ref.Host] || now.Sub(info.ModTime()) < gcKept {
+		if err != nil || r.isThere(d) || t.Ref.Sequence == highest[t.Ref.Host] || now.Sub(info.Time) < gcKept {
 			continue
 		}
-		if err := r.removeTombstone(t.ID); err != nil {
+		if err := r.removeTombstone(ctx, t.ID); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func (r *Repository) learnTrusted(ctx context.Context) error {
 	if r.vault == nil || r.vault.host == nil {
 		return nil
 	}
-	refs, _, err := r.refs()
+	refs, _, err := r.refs(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (r *Repository) learnTrusted(ctx context.Context) error {
 	g := newGraph(r)
 	jobs := make(map[string]int)
 	for _, f := range refs {
-		if !r.isAttested(f) {
+		if !r.isAttested(ctx, f) {
 			if f.Host != r.vault.host.Host || jobs[f.Job] >= trustedRefs {
 				continue
 			}
@@ -85,7 +85,7 @@ func (r *Repository) learnTrusted(ctx context.Context) error {
 	for i, n := range g.nodes {
 		blobs[i] = n.blob
 	}
-	written, err := r.readWritten()
+	written, err := r.readWritten(ctx)
 	if err != nil {
 		return err
 	}
@@ -102,11 +102,11 @@ func (r *Repository) writtenPath() string {
 }
 
 // noteWritten remembers an index file of this host's.
-func (r *Repository) noteWritten(name string) error {
+func (r *Repository) noteWritten(ctx context.Context, name string) error {
 	if r.vault == nil || r.vault.host == nil || r.opt.HostKeys == "" {
 		return nil
 	}
-	sum, err := indexSum(r.path(indexDir, name))
+	sum, err := r.indexSum(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -119,8 +119,8 @@ func (r *Repository) noteWritten(name string) error {
 }
 
 // indexSum is the checksum at the end of an index file, which openIndexFile checks.
-func indexSum(path string) (string, error) {
-	f, size, err := openRegular(path)
+func (r *Repository) indexSum(ctx context.Context, name string) (string, error) {
+	f, size, err := r.store.OpenAt(ctx, indexDir+"/"+name, false)
 	if err != nil {
 		return "", err
 	}
@@ -132,7 +132,7 @@ func indexSum(path string) (string, error) {
 
 // readWritten reads the index files that this host noted and that are still there as
 // they were, and forgets the others.
-func (r *Repository) readWritten() ([]Blob, error) {
+func (r *Repository) readWritten(ctx context.Context) ([]Blob, error) {
 	if r.opt.HostKeys == "" {
 		return nil, nil
 	}
@@ -148,7 +148,7 @@ func (r *Repository) readWritten() ([]Blob, error) {
 	lines := bufio.NewScanner(strings.NewReader(string(data)))
 	for lines.Scan() {
 		name, sum, _ := strings.Cut(lines.Text(), " ")
-		found, ok := r.indexAsWritten(name, sum)
+		found, ok := r.indexAsWritten(ctx, name, sum)
 		if !ok {
 			continue
 		}
@@ -161,14 +161,14 @@ func (r *Repository) readWritten() ([]Blob, error) {
 	return blobs, err
 }
 
-func (r *Repository) indexAsWritten(name, sum string) (blobs []Blob, ok bool) {
+func (r *Repository) indexAsWritten(ctx context.Context, name, sum string) (blobs []Blob, ok bool) {
 	if !isIndexName(name) {
 		return nil, false
 	}
-	if have, err := indexSum(r.path(indexDir, name)); err != nil || have != sum {
+	if have, err := r.indexSum(ctx, name); err != nil || have != sum {
 		return nil, false
 	}
-	f, _, err := openIndexFile(r.path(indexDir), name)
+	f, _, err := openIndexFile(ctx, r.store, indexDir, name)
 	if err != nil {
 		return nil, false
 	}
@@ -224,18 +224,15 @@ func (r *Repository) Attest(snap Snapshot) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(r.path(attestDir), dirPerm); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("attest snapshot %s: %w", snap.ID, err)
-	}
-	if err := hostfs.WriteFile(r.path(attestDir, snap.ID+refSuffix), append(data, '\n'), filePerm); err != nil {
+	if err := r.store.Put(context.Background(), attestDir+"/"+snap.ID+refSuffix, append(data, '\n')); err != nil {
 		return fmt.Errorf("attest snapshot %s: %w", snap.ID, err)
 	}
 	return nil
 }
 
 // isAttested tells whether the authority vouches for what a ref leads to.
-func (r *Repository) isAttested(f ref) bool {
-	data, err := readSmallFile(r.path(attestDir, f.ID+refSuffix))
+func (r *Repository) isAttested(ctx context.Context, f ref) bool {
+	data, err := r.store.Get(ctx, attestDir+"/"+f.ID+refSuffix, maxSmallFile)
 	if err != nil {
 		return false
 	}

@@ -18,7 +18,7 @@ func (r *Repository) Undelete(ctx context.Context, specs []string) (ids []string
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	for _, spec := range specs {
-		t, err := r.findTombstone(spec)
+		t, err := r.findTombstone(ctx, spec)
 		if err == nil {
 			err = s.undelete(ctx, t)
 		}
@@ -33,8 +33,8 @@ func (r *Repository) Undelete(ctx context.Context, specs []string) (ids []string
 	return ids, nil
 }
 
-func (r *Repository) findTombstone(spec string) (tombstone, error) {
-	stones, _, err := r.tombstones()
+func (r *Repository) findTombstone(ctx context.Context, spec string) (tombstone, error) {
+	stones, _, err := r.tombstones(ctx)
 	if err != nil {
 		return tombstone{}, err
 	}
@@ -79,8 +79,8 @@ func (s *Session) undelete(ctx context.Context, t tombstone) error {
 		return lost
 	}
 	f := t.Ref
-	if err := s.publishRef(ctx, &f, func(*ref) error { return r.writeRef(t.Ref) }); err != nil {
+	if err := s.publishRef(ctx, &f, func(ctx context.Context, _ *ref) error { return r.writeRef(ctx, t.Ref) }); err != nil {
 		return err
 	}
-	return r.removeTombstone(t.ID)
+	return r.removeTombstone(ctx, t.ID)
 }

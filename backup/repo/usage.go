@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"davit/backup/repo/storage"
 )
 
 // Usage is what a repository holds and which snapshot needs how much of it.
@@ -90,9 +92,9 @@ func (r *Repository) addFiles(ctx context.Context, u *Usage) error {
 		return err
 	}
 	u.Condemned = pending.amount()
-	return r.eachFile(ctx, func(d Digest) {
-		if size, there := r.HasFile(d); there {
-			u.Stored.add(namedBlob(d, size))
+	return r.eachFile(ctx, func(d Digest, look func() (storage.Info, error)) {
+		if info, err := look(); err == nil {
+			u.Stored.add(namedBlob(d, info.Size))
 		}
 	})
 }

@@ -9,13 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
-
-	"davit/engine/hostfs"
 
 	"filippo.io/age"
 )
@@ -86,25 +82,17 @@ func wrap(key *age.X25519Identity, repository string, to age.Recipient) ([]byte,
 }
 
 // wrappedKeys reads all files of keys.
-func (r *Repository) wrappedKeys() ([]wrappedKey, error) {
-	entries, err := os.ReadDir(r.path(keyDir))
+func (r *Repository) wrappedKeys(ctx context.Context) ([]wrappedKey, error) {
+	docs, err := r.documents(ctx, keyDir, wrapSuffix, isSnapshotID)
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
 	var list []wrappedKey
-	for _, entry := range entries {
-		id, ok := strings.CutSuffix(entry.Name(), wrapSuffix)
-		if !ok || !isSnapshotID(id) {
-			continue
+	for _, doc := range docs {
+		if doc.err != nil {
+			return nil, fmt.Errorf("read key %s: %w", doc.name, doc.err)
 		}
-		data, err := readSmallFile(r.path(keyDir, entry.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read key %s: %w", id, err)
-		}
-		list = append(list, wrappedKey{id: id, data: data})
+		list = append(list, wrappedKey{id: doc.name, data: doc.data})
 	}
 	return list, nil
 }
@@ -114,14 +102,15 @@ func (r *Repository) Keys() ([]WrappedKey, error) {
 	if r.vault == nil {
 		return nil, ErrNotEncrypted
 	}
-	wrapped, err := r.wrappedKeys()
+	ctx := context.Background()
+	wrapped, err := r.wrappedKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
 	list := []WrappedKey{}
 	for _, w := range wrapped {
 		label := WrappedKey{ID: w.id}
-		if data, err := readSmallFile(r.path(keyDir, w.id+labelSuffix)); err == nil {
+		if data, err := r.store.Get(ctx, keyDir+"/"+w.id+labelSuffix, maxSmallFile); err == nil {
 			if json.Unmarshal(data, &label) != nil || label.ID != w.id {
 				label = WrappedKey{ID: w.id}
 			}
@@ -151,7 +140,7 @@ func (r *Repository) AddKey(ctx context.Context, holder KeyHolder) (WrappedKey, 
 	if err != nil {
 		return WrappedKey{}, fmt.Errorf("add key: %w", err)
 	}
-	label, err := r.putKey(key, holder)
+	label, err := r.putKey(ctx, key, holder)
 	if err != nil {
 		return WrappedKey{}, fmt.Errorf("add key: %w", err)
 	}
@@ -168,7 +157,7 @@ func keyIDOf(holder KeyHolder, wrapped []byte) string {
 	return hex.EncodeToString(sum[:snapshotIDLen])
 }
 
-func (r *Repository) putKey(key *age.X25519Identity, holder KeyHolder) (WrappedKey, error) {
+func (r *Repository) putKey(ctx context.Context, key *age.X25519Identity, holder KeyHolder) (WrappedKey, error) {
 	data, err := wrap(key, r.config.ID, holder.Recipient)
 	if err != nil {
 		return WrappedKey{}, err
@@ -178,10 +167,10 @@ func (r *Repository) putKey(key *age.X25519Identity, holder KeyHolder) (WrappedK
 	if err != nil {
 		return WrappedKey{}, err
 	}
-	if err := hostfs.WriteFile(r.path(keyDir, label.ID+labelSuffix), append(text, '\n'), filePerm); err != nil {
+	if err := r.store.Put(ctx, keyDir+"/"+label.ID+labelSuffix, append(text, '\n')); err != nil {
 		return WrappedKey{}, err
 	}
-	return label, hostfs.WriteFile(r.path(keyDir, label.ID+wrapSuffix), data, filePerm)
+	return label, r.store.Put(ctx, keyDir+"/"+label.ID+wrapSuffix, data)
 }
 
 // RemoveKey removes the key of one holder: by id, its beginning of four digits or
@@ -210,9 +199,9 @@ func (r *Repository) RemoveKey(ctx context.Context, spec string) (WrappedKey, er
 		return WrappedKey{}, errors.New("remove key: it is the last: nobody could read the repository any more")
 	}
 	for _, suffix := range []string{wrapSuffix, labelSuffix} {
-		if err := os.Remove(r.path(keyDir, found[0].ID+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := r.store.Remove(ctx, keyDir+"/"+found[0].ID+suffix); err != nil {
 			return WrappedKey{}, fmt.Errorf("remove key: %w", err)
 		}
 	}
-	return found[0], hostfs.SyncDir(r.path(keyDir))
+	return found[0], nil
 }

@@ -1,7 +1,6 @@
-package repo
+package storage
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -38,24 +37,20 @@ func openRegularAt(dir int, name string) (*os.File, int64, error) {
 	return f, st.Size, nil
 }
 
-// regularSize tells the size of a regular file without opening it.
-func regularSize(dir *os.File, name string) (int64, bool) {
-	var st unix.Stat_t
-	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return 0, false
+// statRegular looks at a regular file without opening it; a nil folder is the working one.
+func statRegular(folder *os.File, name string) (Info, error) {
+	at := unix.AT_FDCWD
+	if folder != nil {
+		at = int(folder.Fd())
 	}
-	return st.Size, true
-}
-
-// regularTime tells when a regular file was last written, and its size.
-func regularTime(dir *os.File, name string) (time.Time, int64, bool) {
 	var st unix.Stat_t
-	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return time.Time{}, 0, false
+	if err := unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return Info{}, absent(&os.PathError{Op: "stat", Path: name, Err: err})
 	}
-	return time.Unix(st.Mtim.Unix()), st.Size, true
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return Info{}, fmt.Errorf("stat %s: not a regular file", name)
+	}
+	return Info{Size: st.Size, Time: time.Unix(st.Mtim.Unix())}, nil
 }
 
 func createAt(dir *os.File, name string) (*os.File, error) {
@@ -156,15 +151,6 @@ func syncFileAt(dir *os.File, name string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
-}
-
-// bootID names this run of this machine's kernel.
-func bootID() (string, error) {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", fmt.Errorf("read boot id: %w", err)
-	}
-	return string(bytes.TrimSpace(data)), nil
 }
 
 // touchNow sets a file's times by the clock of its file system.

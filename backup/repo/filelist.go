@@ -1,0 +1,69 @@
+package repo
+
+import (
+	"context"
+	"io/fs"
+	"strings"
+
+	"davit/backup/repo/storage"
+)
+
+// fileList tells which blobs there are, for those who ask about many: a folder is asked
+// for each one, a server for all at once.
+type fileList struct {
+	repo  *Repository
+	infos map[Digest]storage.Info // nil: ask the folder
+}
+
+func (r *Repository) listFiles(ctx context.Context) (*fileList, error) {
+	l := &fileList{repo: r}
+	if r.store.Local() {
+		return l, nil
+	}
+	l.infos = make(map[Digest]storage.Info)
+	err := r.eachFile(ctx, func(d Digest, look func() (storage.Info, error)) {
+		if info, err := look(); err == nil {
+			l.infos[d] = info
+		}
+	})
+	return l, err
+}
+
+// look tells of one blob what Stat does, fs.ErrNotExist when it was not there.
+func (l *fileList) look(d Digest) (storage.Info, error) {
+	if l.infos == nil {
+		return l.repo.store.Stat(context.Background(), blobName(d))
+	}
+	info, ok := l.infos[d]
+	if !ok {
+		return info, fs.ErrNotExist
+	}
+	return info, nil
+}
+
+// hasFile is Repository.HasFile by the list.
+func (l *fileList) hasFile(d Digest) (size int64, ok bool) {
+	info, err := l.look(d)
+	return info.Size, err == nil
+}
+
+// each visits the names of all blobs.
+func (l *fileList) each(ctx context.Context, visit func(Digest)) error {
+	if l.infos == nil {
+		return l.repo.eachFile(ctx, func(d Digest, _ func() (storage.Info, error)) { visit(d) })
+	}
+	for d := range l.infos {
+		visit(d)
+	}
+	return context.Cause(ctx)
+}
+
+// eachFile visits the names of all blobs.
+func (r *Repository) eachFile(ctx context.Context, visit func(d Digest, look func() (storage.Info, error))) error {
+	return r.store.List(ctx, blobDir, func(e storage.Entry) error {
+		if d, err := ParseDigest(digestPrefix + strings.TrimPrefix(e.Name(), blobDir+"/")); err == nil {
+			visit(d, e.Info)
+		}
+		return nil
+	})
+}

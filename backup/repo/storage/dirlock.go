@@ -1,0 +1,144 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+)
+
+// maxOwner bounds what is read of the owner of a lock.
+const maxOwner = 1 << 20
+
+// dirClaim is a file that is locked as long as its writer lives.
+type dirClaim struct {
+	path string
+	file *os.File
+}
+
+// Claim locks the file before it gets its name, so that nobody who sees it finds
+// it unlocked while its writer lives.
+func (d *dir) Claim(_ context.Context, name string, content []byte) (Claim, error) {
+	c := &dirClaim{path: d.path(name)}
+	temp := d.path(path.Join(path.Dir(name), tempPrefix+path.Base(name)))
+	var err error
+	if c.file, err = os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, filePerm); err != nil {
+		return nil, err
+	}
+	_, err = c.file.Write(content)
+	if err == nil {
+		_, err = tryLock(c.file)
+	}
+	if err == nil {
+		err = os.Rename(temp, c.path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.file.Close(), os.Remove(temp))
+	}
+	return c, nil
+}
+
+// Touch changes little when it goes wrong: the lock tells more.
+func (c *dirClaim) Touch(context.Context) error { return touchNow(c.file) }
+
+func (c *dirClaim) Time(context.Context) (time.Time, error) {
+	info, err := c.file.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
+// Release removes the file before the lock goes.
+func (c *dirClaim) Release(context.Context) error {
+	err := os.Remove(c.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, c.file.Close())
+}
+
+func (d *dir) Grip(_ context.Context, name string) (Grip, error) {
+	f, _, err := openRegular(d.path(name))
+	if err != nil {
+		return Unknown, err
+	}
+	defer f.Close()
+	free, err := tryLock(f)
+	switch {
+	case err != nil:
+		return Unknown, err
+	case free:
+		return Free, nil
+	}
+	return Taken, nil
+}
+
+// dirLock goes away with the process.
+type dirLock struct{ file *os.File }
+
+func (d *dir) Lock(_ context.Context, name string, owner []byte) (Lock, error) {
+	file, err := os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE, filePerm)
+	if err != nil {
+		return nil, err
+	}
+	locked, err := tryLock(file)
+	if err == nil && !locked {
+		err = &LockedError{Owner: readOwner(d.path(name))}
+	}
+	if err == nil {
+		err = writeOwner(file, owner)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &dirLock{file: file}, nil
+}
+
+func (l *dirLock) Check() error { return nil }
+
+// Release empties the file, so that nobody is named who does not hold it, and
+// gives the lock back. The file stays: removing it would let two hold it.
+func (l *dirLock) Release() {
+	_ = l.file.Truncate(0)
+	_ = l.file.Close()
+}
+
+func writeOwner(file *os.File, owner []byte) error {
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := file.WriteAt(owner, 0)
+	return err
+}
+
+// readOwner returns nothing when the owner did not write himself down.
+func readOwner(path string) []byte {
+	f, _, err := openRegular(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxOwner))
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+func (d *dir) Holders(ctx context.Context, name string) ([]Ticket, error) {
+	grip, err := d.Grip(ctx, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && grip == Free:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return []Ticket{{Name: name, Owner: readOwner(d.path(name)), Certain: true}}, nil
+}
+
+// Break has nothing to do: the kernel takes a lock from the dead.
+func (d *dir) Break(context.Context, Ticket) error { return nil }
