@@ -15,6 +15,7 @@ type savedPass struct {
 	Version  int
 	Src, Dst rootInode
 	Began    Timespec
+	Clock    clockMark
 	Folders  map[string]uint64
 }
 
@@ -28,7 +29,7 @@ var ErrOtherTrees = errors.New("a pass over other trees")
 // Save keeps the pass in a file, durably, for a later process. What the pass copied has to be on disk before: see
 // [Root.Syncfs].
 func (p *CopyPass) Save(path string, src, dst *Root) error {
-	s := savedPass{Version: passVersion, Began: p.Began, Folders: p.folders}
+	s := savedPass{Version: passVersion, Began: p.Began, Clock: p.clock, Folders: p.folders}
 	var err error
 	if s.Src, err = src.inode(); err != nil {
 		return err
@@ -71,7 +72,7 @@ func LoadCopyPass(path string, src, dst *Root) (*CopyPass, error) {
 	if s.Version != passVersion || s.Src != a || s.Dst != b {
 		return nil, fmt.Errorf("read pass %s: %w", filepath.Base(path), ErrOtherTrees)
 	}
-	return &CopyPass{Began: s.Began, folders: s.Folders}, nil
+	return &CopyPass{Began: s.Began, clock: s.Clock, folders: s.Folders}, nil
 }
 
 func (r *Root) inode() (rootInode, error) {

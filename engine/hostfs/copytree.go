@@ -49,6 +49,7 @@ type CopyCounts struct {
 type CopyPass struct {
 	Began  Timespec // what changed at this time or later is copied again
 	Mounts []string // folders on which something is mounted; what is in them was not copied
+	clock  clockMark
 	// folders tells by path which folder the target's is a copy of. A folder that was renamed brings along files that
 	// are older than the pass, in the place of others.
 	folders map[string]uint64
@@ -60,8 +61,9 @@ type CopyPass struct {
 //
 // The source may change meanwhile; the pass after this one then finds it. A pass begins by writing the source's
 // dirty pages out, since a store into a page that is dirty already changes no time, and goes by ctime, which nobody can
-// set. Files that changed are made anew, not written into, so that a copy is either the old or a new one, and links stay
-// right. A pass over a source at rest, with Delete, makes both trees equal.
+// set but with the clock; one that was set back between two passes is allowed for. Files that changed are made anew, not
+// written into, so that a copy is either the old or a new one, and links stay right. A pass over a source at rest, with
+// Delete, makes both trees equal.
 //
 // What cannot be read is a Problem, and so is metadata that the target cannot hold; any other error of the target ends
 // the copy. Nothing is fsynced: see [Root.Syncfs].
@@ -93,6 +95,7 @@ type copier struct {
 	workers  int
 	feed     *feed
 	pass     *CopyPass
+	since    Timespec // what changed earlier, the pass before has copied
 	buffers  sync.Pool
 
 	noClone atomic.Bool // the two file systems cannot share data
@@ -104,9 +107,16 @@ func newCopier(src, dst *Root, o CopyOptions) (*copier, error) {
 	if err != nil {
 		return nil, err
 	}
+	clock, err := markClock()
+	if err != nil {
+		return nil, err
+	}
 	c := &copier{
 		src: src, dst: dst, o: o, counts: o.Counts, workers: o.Workers,
-		pass: &CopyPass{Began: began, folders: map[string]uint64{}},
+		pass: &CopyPass{Began: began, clock: clock, folders: map[string]uint64{}},
+	}
+	if o.Before != nil {
+		c.since = o.Before.began(clock)
 	}
 	if c.counts == nil {
 		c.counts = &CopyCounts{}
@@ -145,7 +155,7 @@ func (c *copier) fresh(path string, ino uint64) bool {
 
 // unchanged tells whether the copy of an entry, in a folder that is not fresh, is still good.
 func (c *copier) unchanged(was, is *Stat) bool {
-	return c.o.Before != nil && was.Ctime.Before(c.o.Before.Began) && sameInode(was, is)
+	return c.o.Before != nil && was.Ctime.Before(c.since) && sameInode(was, is)
 }
 
 // sameInode compares what a copy must have in common with its original, as far as stat tells.
