@@ -30,6 +30,9 @@
 //     the new root now.
 //   - health: containers with a health check have said how they are.
 //
+// A rollback with SyncBack goes the same way back: copy back makes warm passes from the new root to the old one while the
+// containers run, sync back copies the rest, compares, and has the engine run on the old root.
+//
 // # Guarantees
 //
 //   - The old root is only read until [Commit] renames it aside or deletes it, or a rollback with SyncBack brings it up to
@@ -38,5 +41,11 @@
 //     engine runs on the old root, containers run as before. The words why are in the journal.
 //   - When the worker dies, the unit's ExecStopPost does the same; when the host goes down, the installed unit
 //     does it at boot. From release on it goes forward instead. Whatever undoes or goes on can die and be repeated.
-//   - One migration at a time: a lock is held by whoever works on the journal.
+//   - With NoHold containers run on the new root as soon as the engine does: the point of no return is start then, and
+//     what differs afterwards is told, not undone.
+//   - One migration at a time: a lock is held by whoever works on the journal. A run waits for backups that may have
+//     containers paused before it holds any, and from then on nothing else of davit begins: see [CuttingOver].
+//   - What has changed since the plan was made (daemon.json, the engine's root or driver, the disk that is mounted, what
+//     mounts it at boot) ends the run, before anything is stopped if it was seen by then: a [ChangedError].
+//   - Room for the journal is kept from the beginning on, for disks that are moved because they are full.
 package migrate

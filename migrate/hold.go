@@ -24,11 +24,17 @@ func (r *work) hold(ctx context.Context) error {
 	if err := installBootUnit(ctx, r.Manager, r.Exe, r.StateDir, units); err != nil {
 		return err
 	}
-	if err := r.connect(ctx); err != nil {
+	if err := r.asPlanned(ctx); err != nil {
+		return err
+	}
+	if _, err := r.waitForOthers(ctx); err != nil { // who began just now
 		return err
 	}
 	all, err := r.engine.Containers(ctx)
 	if err != nil {
+		return err
+	}
+	if err := r.mayStop(all); err != nil {
 		return err
 	}
 	ran, err := running(all) // for a reboot before they are stopped: their policies will not start them then
@@ -73,10 +79,13 @@ const stopRounds = 5
 
 // stopContainers stops whatever runs, and takes the inventory of what is to be found again.
 func (r *work) stopContainers(ctx context.Context) error {
-	for range stopRounds {
+	for round := range stopRounds {
 		all, err := r.engine.Containers(ctx)
 		if err != nil {
 			return err
+		}
+		if round == 0 {
+			r.forgetEnded(all)
 		}
 		if err := r.mayStop(all); err != nil {
 			return err

@@ -128,7 +128,12 @@ func (j *journal) save() error {
 	if err != nil {
 		return fmt.Errorf("write migration journal: %w", err)
 	}
-	if err := hostfs.WriteFile(journalPath(j.stateDir), data, 0o600); err != nil {
+	err = hostfs.WriteFile(journalPath(j.stateDir), data, 0o600)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		j.release()
+		err = hostfs.WriteFile(journalPath(j.stateDir), data, 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("write migration journal: %w", err)
 	}
 	return nil
@@ -154,6 +159,9 @@ func Create(stateDir string, p *Plan, now func() time.Time) error {
 		if err := j.archive(); err != nil {
 			return err
 		}
+	}
+	if err := j.reserve(); err != nil {
+		return err
 	}
 	j.state = &State{Plan: *p, Action: ActionRun, Step: StepCopy, Began: now().UTC()}
 	return j.save()
@@ -197,6 +205,9 @@ func Order(stateDir string, a Action, now func() time.Time) error {
 		return &UnfinishedError{State: j.state}
 	}
 	if err := allowed(j.state, a); err != nil {
+		return err
+	}
+	if err := j.reserve(); err != nil {
 		return err
 	}
 	j.state.Action = a

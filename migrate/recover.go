@@ -23,8 +23,21 @@ func (r *work) recover(ctx context.Context) error {
 			return err
 		}
 		return r.forward(ctx)
+	case StepCopyBack:
+		return r.stayedOnNewRoot(ctx, errDied)
 	case StepSyncBack:
 		return r.stayOnNewRoot(ctx, errDied)
+	case StepStart, StepCompare:
+		if !s.ContainersStarted {
+			break
+		}
+		if err := r.newRoot(ctx); err != nil {
+			break
+		}
+		if err := r.compare(ctx); err != nil {
+			return err
+		}
+		return r.forward(ctx)
 	}
 	err := r.undoFor(ctx, s.Step, errDied)
 	var undone *UndoneError

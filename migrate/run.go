@@ -58,6 +58,9 @@ func (r *work) upToRelease(ctx context.Context) (Step, error) {
 			}
 			return s.step, err
 		}
+		if r.state.ContainersStarted { // not held, they write there: there is no way back without a loss
+			ctx = context.WithoutCancel(ctx)
+		}
 		if ctx.Err() != nil {
 			return s.step, context.Cause(ctx)
 		}
@@ -65,13 +68,28 @@ func (r *work) upToRelease(ctx context.Context) (Step, error) {
 	return "", nil
 }
 
-// copy makes warm passes over all stores.
+// copy makes warm passes over all stores, until nobody else has containers in hand.
 func (r *work) copy(ctx context.Context) error {
+	if err := r.asPlanned(ctx); err != nil {
+		return err
+	}
+	r.disconnect() // it may take hours
+	for {
+		if err := r.warmPasses(ctx); err != nil {
+			return err
+		}
+		if waited, err := r.waitForOthers(ctx); err != nil || !waited {
+			return err
+		}
+	}
+}
+
+func (r *work) warmPasses(ctx context.Context) error {
 	if r.state.Plan.Options.Method == MethodRename {
 		return nil
 	}
 	for _, s := range r.stores() {
-		t, err := openTrees(s, r.journal, r.Report)
+		t, err := r.open(s)
 		if err != nil {
 			return err
 		}
@@ -117,7 +135,7 @@ func (r *work) sync(ctx context.Context) error {
 		return r.rename()
 	}
 	for _, s := range r.stores() {
-		t, err := openTrees(s, r.journal, r.Report)
+		t, err := r.open(s)
 		if err != nil {
 			return err
 		}
@@ -137,7 +155,7 @@ func (r *work) verify(ctx context.Context) error {
 		return nil
 	}
 	for _, s := range r.stores() {
-		t, err := openTrees(s, r.journal, r.Report)
+		t, err := r.open(s)
 		if err != nil {
 			return err
 		}
@@ -147,10 +165,14 @@ func (r *work) verify(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.stillDown(ctx)
 }
 
 func (r *work) configure(ctx context.Context) error {
+	if err := r.configAsPlanned(); err != nil {
+		return err
+	}
+	r.journal.release() // what is written next may need the room
 	c, err := newConfig(&r.state.Plan)
 	if err != nil {
 		return err
@@ -201,8 +223,18 @@ func (e *InventoryError) Error() string {
 	return fmt.Sprintf("the engine has %d things that are not as before, the first: %s", len(e.Differences), e.Differences[0])
 }
 
-// compare looks whether the engine has everything that it had.
+// compare looks whether the engine has everything that it had. When containers run there already, to undo it would lose
+// what they wrote: what differs is a problem then, and no error.
 func (r *work) compare(ctx context.Context) error {
+	err := r.compareInventories(ctx)
+	if err != nil && r.state.ContainersStarted {
+		r.problem("%v", err)
+		return nil
+	}
+	return err
+}
+
+func (r *work) compareInventories(ctx context.Context) error {
 	is, err := takeInventory(ctx, r.engine, r.stores())
 	if err != nil {
 		return err
@@ -220,12 +252,7 @@ func (r *work) compare(ctx context.Context) error {
 	if len(differences) == 0 {
 		return nil
 	}
-	bad := &InventoryError{Differences: differences}
-	if !r.state.ContainersStarted {
-		return bad
-	}
-	r.problem("%v", bad) // containers run there already: to undo it would lose what they wrote
-	return nil
+	return &InventoryError{Differences: differences}
 }
 
 // upAgain ends the time for which the containers are down.
@@ -248,6 +275,7 @@ func (r *work) forward(ctx context.Context) error {
 	if err := letGo(ctx, r.engine, r.state.Held); err != nil {
 		r.problem("%v", err)
 	}
+	r.stopAgain(ctx)
 	started, err := startAll(ctx, r.engine, r.state.Ran)
 	if err != nil {
 		r.problem("%v", err)

@@ -23,6 +23,7 @@ const (
 	StepRelease        Step = "release"
 	StepHealth         Step = "health"
 	StepUndo           Step = "undo"      // the old root comes back
+	StepCopyBack       Step = "copy back" // the old root is brought up to date while containers run on the new one
 	StepSyncBack       Step = "sync back" // the old root is brought up to date, which is the engine's no more
 )
 
@@ -106,7 +107,7 @@ func (s *State) OnNewRoot() bool {
 	case RolledBack, Interrupted:
 		return false
 	}
-	return s.Step == StepRelease || s.Step == StepHealth || s.Step == StepSyncBack
+	return s.Step == StepRelease || s.Step == StepHealth || s.Step == StepCopyBack || s.Step == StepSyncBack
 }
 
 // Over tells whether the migration leaves nothing to decide.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// syncBack brings the old roots up to date, and then takes the engine back to them.
+// syncBack brings the old roots up to date, most of it while the containers run, and then takes the engine back to them.
 func (r *work) syncBack(ctx context.Context) error {
 	if r.state.Outcome != Done {
 		return fmt.Errorf("bring the old root up to date: the engine is not on the new one")
@@ -14,28 +14,59 @@ func (r *work) syncBack(ctx context.Context) error {
 	if r.state.Plan.Options.Method == MethodRename {
 		return r.rollback(ctx)
 	}
-	err := r.stopAfterwards(ctx, StepSyncBack, true)
-	if err != nil && r.state.Outcome == Done {
-		return err // nothing was changed
+	if _, _, err := r.runsNow(ctx); err != nil { // what forbids it is told before hours of copying
+		return err
+	}
+	var backs []*trees
+	defer func() {
+		for _, t := range backs {
+			t.close()
+		}
+	}()
+	err := r.copyBack(ctx, &backs)
+	if err == nil {
+		err = r.stopAfterwards(ctx, StepSyncBack, true)
+	}
+	if err != nil && r.state.Step == StepCopyBack {
+		return errors.Join(err, r.stayedOnNewRoot(context.WithoutCancel(ctx), err))
 	}
 	if err == nil {
-		err = r.bringBack(ctx)
+		err = r.bringBack(ctx, backs)
 	}
 	if err != nil {
-		if stay := r.stayOnNewRoot(context.WithoutCancel(ctx), err); stay != nil {
-			return errors.Join(err, stay)
-		}
-		return err
+		return errors.Join(err, r.stayOnNewRoot(context.WithoutCancel(ctx), err))
 	}
 	r.state.StaleOld = false
 	return r.undo(context.WithoutCancel(ctx), "rollback was asked for")
 }
 
-func (r *work) bringBack(ctx context.Context) error {
-	r.state.StaleOld = true
-	if err := r.journal.save(); err != nil {
+// copyBack makes warm passes from the new roots to the old ones. From its beginning on the old roots are neither what
+// they were nor what the new ones are.
+func (r *work) copyBack(ctx context.Context, backs *[]*trees) error {
+	s := r.state
+	s.Outcome, s.Reason, s.Failed, s.StaleOld = "", "", "", true
+	s.Report.Passes, s.Report.Problems = nil, nil
+	s.Report.Files, s.Report.Bytes, s.Report.Shared, s.Report.Compared, s.Report.ReadBack, s.Report.VerifyTime = 0, 0, 0, 0, 0, 0
+	if err := r.journal.begin(StepCopyBack); err != nil {
 		return err
 	}
+	r.Report.Item(string(StepCopyBack))
+	for _, st := range r.stores() {
+		t, err := r.open(backwards(st))
+		if err != nil {
+			return err
+		}
+		*backs = append(*backs, t)
+		if err := t.warm(ctx, "", s.Plan.Options.BytesPerSecond); err != nil {
+			return err
+		}
+	}
+	_, err := r.waitForOthers(ctx)
+	return err
+}
+
+// bringBack copies, with the engine stopped, what has changed since the warm passes, and compares.
+func (r *work) bringBack(ctx context.Context, backs []*trees) error {
 	r.disconnect()
 	if err := r.services.stop(ctx); err != nil {
 		return err
@@ -43,27 +74,27 @@ func (r *work) bringBack(ctx context.Context) error {
 	if err := r.services.mask(ctx, r.state.Masked); err != nil {
 		return err
 	}
-	for _, s := range r.stores() {
-		s = backwards(s)
-		if err := waitUnused(ctx, s.From); err != nil {
+	for _, t := range backs {
+		if err := waitUnused(ctx, t.store.From); err != nil {
 			return err
 		}
-		t, err := openTrees(s, r.journal, r.Report)
-		if err != nil {
+		if err := t.final(ctx); err != nil {
 			return err
 		}
-		if err = t.final(ctx); err == nil {
-			err = t.verify(ctx, r.state.Plan.Options.Verify, r.state.Plan.ID)
+		if err := t.verify(ctx, r.state.Plan.Options.Verify, r.state.Plan.ID); err != nil {
+			return err
 		}
-		t.close()
-		if err == nil {
-			err = relocate(s.To, s, r.state.Plan.Survey.Engine.UserNS)
-		}
-		if err != nil {
+		if err := relocate(t.store.To, t.store, r.state.Plan.Survey.Engine.UserNS); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// stayedOnNewRoot ends a rollback that has stopped nothing yet.
+func (r *work) stayedOnNewRoot(ctx context.Context, why error) error {
+	r.state.Reason = fmt.Sprintf("rollback: %v", why)
+	return r.end(ctx, Done)
 }
 
 // stayOnNewRoot has the engine go on where it was, after a rollback that could not be done.
@@ -77,6 +108,5 @@ func (r *work) stayOnNewRoot(ctx context.Context, why error) error {
 	if _, err := startAll(ctx, r.engine, r.state.Ran); err != nil {
 		r.problem("%v", err)
 	}
-	r.state.Reason = fmt.Sprintf("rollback: %v", why)
-	return r.end(ctx, Done)
+	return r.stayedOnNewRoot(ctx, why)
 }

@@ -286,9 +286,9 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// keepPass keeps the last pass for a process that goes on after this one.
+// keepPass keeps the last pass for a process that goes on after this one, if there is a file for it.
 func (t *trees) keepPass(file string) error {
-	if err := t.dst.Syncfs(); err != nil {
+	if err := t.dst.Syncfs(); err != nil || file == "" {
 		return err
 	}
 	return t.pass.Save(file, t.src, t.dst)

@@ -36,9 +36,9 @@ func (r *work) undo(ctx context.Context, why string) error {
 		return r.end(ctx, Interrupted)
 	}
 	s.Outcome = ""
-	if err := r.journal.begin(StepUndo); err != nil {
-		return err
-	}
+	// The disk of the journal may be full or broken. That must not keep containers down: what is undone now does no
+	// harm when it is undone once more.
+	unwritten := r.journal.begin(StepUndo)
 	r.Report.Say("undoing: " + why)
 	r.Report.Item(string(StepUndo))
 	if len(s.Masked) > 0 {
@@ -47,14 +47,13 @@ func (r *work) undo(ctx context.Context, why string) error {
 		}
 		// Not once more, should this undoing be repeated: with their policies back, the engine would start containers.
 		s.Configured, s.Renamed, s.Masked = nil, false, nil
-		if err := r.journal.save(); err != nil {
-			return err
-		}
+		unwritten = errors.Join(unwritten, r.journal.save())
 	}
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
 	policies := letGo(ctx, r.engine, s.Held)
+	r.stopAgain(ctx)
 	started, err := startAll(ctx, r.engine, s.Ran) // whatever becomes of the policies
 	if err != nil {
 		r.problem("%v", err)
@@ -62,7 +61,7 @@ func (r *work) undo(ctx context.Context, why string) error {
 	s.Report.Started = started
 	r.upAgain()
 	if policies != nil {
-		return policies
+		return errors.Join(policies, unwritten)
 	}
 	return r.end(ctx, RolledBack)
 }

@@ -21,6 +21,8 @@ type Worker struct {
 	Report   Reporter
 	// HealthTime is how long containers may take to say that they are healthy; 0: two minutes.
 	HealthTime time.Duration
+	// Others names the runs of davit that may have containers paused or stopped; nil: there are none.
+	Others func() ([]string, error)
 }
 
 // errDowntime is why a run gives up that would have kept the containers down for too long.
@@ -154,6 +156,7 @@ func (r *work) end(ctx context.Context, o Outcome) error {
 	if err := r.journal.save(); err != nil {
 		return err
 	}
+	r.journal.release()
 	if !r.state.BootUnit {
 		return nil
 	}

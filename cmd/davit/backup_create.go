@@ -110,7 +110,9 @@ func (h *host) backupCreate(c *cli.Context) error {
 		}
 		defer closeEngine()
 		if !dryRun {
-			h.recoverFirst(c, env)
+			if err := h.recoverFirst(c, env); err != nil {
+				return err
+			}
 		}
 	}
 	if dryRun {

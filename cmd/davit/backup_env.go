@@ -10,6 +10,7 @@ import (
 	"davit/engine"
 	"davit/engine/guard"
 	"davit/engine/systemd"
+	"davit/migrate"
 
 	"github.com/urfave/cli/v2"
 )
@@ -92,8 +93,11 @@ func (h *host) withEngine(c *cli.Context, env *backup.Env) (close func(), err er
 }
 
 // recoverFirst undoes what earlier runs left before a new one begins. What cannot be undone now is told, and does not
-// keep a backup from being made.
-func (h *host) recoverFirst(c *cli.Context, env *backup.Env) {
+// keep a backup from being made. Only while the engine's data changes its place nothing begins: [migrate.ErrBusy].
+func (h *host) recoverFirst(c *cli.Context, env *backup.Env) error {
+	if migrate.CuttingOver(env.StateDir) {
+		return migrate.ErrBusy
+	}
 	undone, err := guard.Recover(c.Context, backup.GuardFolder(env.StateDir), guardConnect)
 	text := &textWriter{w: h.err}
 	for _, u := range undone {
@@ -109,6 +113,7 @@ func (h *host) recoverFirst(c *cli.Context, env *backup.Env) {
 	if err != nil {
 		text.linef("warning: %s", oneLine(err))
 	}
+	return nil
 }
 
 // global returns the value of a global flag; a flag of the command may have the same name.

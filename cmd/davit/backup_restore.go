@@ -72,7 +72,9 @@ func (h *host) backupRestore(c *cli.Context) error {
 		}
 		defer closeEngine()
 		if !c.Bool("dry-run") {
-			h.recoverFirst(c, env)
+			if err := h.recoverFirst(c, env); err != nil {
+				return err
+			}
 		}
 	}
 	plan, err := backup.PlanRestore(c.Context, env, options)

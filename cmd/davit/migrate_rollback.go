@@ -15,8 +15,8 @@ func (h *host) migrateRollbackCommand() *cli.Command {
 		Usage:     "Go back to the old root",
 		UsageText: "davit migrate rollback [--lose-writes | --sync-back] [--yes] [FLAGS]",
 		Description: paragraph("A migration that is at work is stopped and undone. After one that is done, containers have written into the new "+
-			"root: --lose-writes leaves that there, --sync-back first brings the old root up to date, for which the containers are down "+
-			"as long as that takes. After commit there is no way back.") +
+			"root: --lose-writes leaves that there, --sync-back first brings the old root up to date, most of it while they run. "+
+			"After commit there is no way back.") +
 			examples("davit migrate rollback --lose-writes", "davit migrate rollback --sync-back --yes") +
 			exitCodes(exitDone, exitFailed, exitUsage, exitPartial),
 		Flags: []cli.Flag{

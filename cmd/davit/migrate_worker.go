@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 
+	"davit/backup"
 	"davit/engine"
+	"davit/engine/guard"
 	"davit/engine/systemd"
 	"davit/migrate"
 
@@ -61,6 +63,7 @@ func (h *host) withWorker(c *cli.Context, f func(*migrate.Worker) error) error {
 	return withManager(context.WithoutCancel(c.Context), func(conn *systemd.Conn) error {
 		return f(&migrate.Worker{
 			StateDir: stateDir, RunDir: "/run/davit", Exe: exe, Manager: conn, Connect: migrateConnect, Now: h.now, Report: teller,
+			Others: func() ([]string, error) { return guard.Alive(backup.GuardFolder(stateDir)) },
 		})
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"davit/engine"
+	"davit/migrate"
 	"davit/prune"
 
 	"github.com/urfave/cli/v2"
@@ -45,6 +46,9 @@ func (h *host) pruneApply(c *cli.Context) error {
 	}
 	if err := checkProgress(c); err != nil {
 		return err
+	}
+	if migrate.CuttingOver(global(c, "state-dir")) {
+		return migrate.ErrBusy
 	}
 	plan, err := h.planFrom(c, args)
 	if err != nil {

@@ -26,7 +26,6 @@ type destFacts struct {
 	own      bool     // of an unfinished migration
 	options  []string // of the mount
 	closed   []string // folders above that not everybody may enter
-	atBoot   bool     // something mounts it at boot
 	noauto   bool     // fstab has it, but not for the boot
 	casefold bool
 	probe    probeResult
@@ -158,25 +157,47 @@ func closedAbove(dir string) []string {
 
 // readBoot finds out whether the destination's mount comes back at boot, and else makes a unit for it.
 func (d *destFacts) readBoot(ctx context.Context, units Units, m hostfs.Mount) error {
-	if m.Point == "/" {
-		d.atBoot = true
-		return nil
-	}
-	fstab, _ := os.ReadFile("/etc/fstab")
-	d.atBoot, d.noauto = inFstab(string(fstab), m.Point)
-	unit, err := units.Unit(ctx, systemd.MountName(m.Point))
-	if err != nil {
+	var err error
+	if d.AtBoot, d.noauto, err = bootMount(ctx, units, m.Point); err != nil {
 		return err
 	}
-	// Whatever is mounted has a unit; one that a file tells of is there after a boot, too: units that need the
-	// folder have it mounted.
-	if unit.Fragment != "" && !strings.HasPrefix(unit.Fragment, "/run/systemd/transient/") {
-		d.atBoot = true
-	}
-	if !d.atBoot {
+	if !d.AtBoot {
 		d.Mount = mountUnit(m)
 	}
 	return nil
+}
+
+// MountedAtBoot tells whether what is mounted on a folder is mounted again after a boot, at the latest when a unit needs it.
+func MountedAtBoot(ctx context.Context, units Units, point string) (bool, error) {
+	yes, _, err := bootMount(ctx, units, point)
+	return yes, err
+}
+
+func bootMount(ctx context.Context, units Units, point string) (atBoot, noauto bool, err error) {
+	if point == "/" {
+		return true, false, nil
+	}
+	fstab, _ := os.ReadFile("/etc/fstab")
+	if atBoot, noauto = inFstab(string(fstab), point); atBoot {
+		return true, noauto, nil
+	}
+	// Whatever is mounted has a unit; one that a file tells of is there after a boot, too: units that need the
+	// folder have it mounted.
+	unit, err := units.Unit(ctx, systemd.MountName(point))
+	if err != nil {
+		return false, false, err
+	}
+	return stays(unit.Fragment), false, nil
+}
+
+// stays tells whether a unit's file is there after a boot. That of a line in fstab is made anew from it, and is still
+// there when the line is gone.
+func stays(fragment string) bool {
+	if fragment == "" || strings.HasPrefix(fragment, "/run/systemd/transient/") || strings.HasPrefix(fragment, "/run/systemd/generator/") {
+		return false
+	}
+	_, err := os.Stat(fragment)
+	return err == nil
 }
 
 // inFstab tells whether fstab mounts something on a folder, and whether not at boot.

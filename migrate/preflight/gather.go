@@ -2,6 +2,8 @@ package preflight
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -154,6 +156,15 @@ func (f *facts) readConfig() {
 	for _, c := range f.file.Conflicts(flags) {
 		f.conflicts = append(f.conflicts, service.Conflict(c).Text(path))
 	}
+}
+
+// ConfigDigest stands for a configuration file as it was read: another content, or none, has another one.
+func ConfigDigest(f *daemonjson.File) string {
+	if !f.Exists() {
+		return "none"
+	}
+	sum := sha256.Sum256(f.Original())
+	return hex.EncodeToString(sum[:])
 }
 
 // configured is what the engine should call its data-root.

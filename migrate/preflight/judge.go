@@ -64,7 +64,7 @@ func (f *facts) engine() Engine {
 		e.Swarm = "worker"
 	}
 	if f.file != nil {
-		e.ConfigFile = f.file.Path()
+		e.ConfigFile, e.ConfigDigest = f.file.Path(), ConfigDigest(f.file)
 	}
 	return e
 }

@@ -17,7 +17,7 @@ func good() *facts {
 	root := storeFacts{Store: Store{Name: StoreDataRoot, From: "/var/lib/docker", To: "/mnt/big/docker", FSType: "ext4",
 		Bytes: 1 << 30, Apparent: 1 << 30, Files: 1000, Configure: ConfiguredBy{Kind: ByDefault, File: "/etc/docker/daemon.json"}}}
 	dest := destFacts{Destination: Destination{Path: "/mnt/big/docker", Probed: "/mnt/big", MountPoint: "/mnt/big", FSType: "xfs",
-		Source: "/dev/sdb1", Free: 100 << 30, Inodes: 1 << 20, WriteRate: 100 << 20}, options: []string{"rw"}, atBoot: true,
+		Source: "/dev/sdb1", Free: 100 << 30, Inodes: 1 << 20, WriteRate: 100 << 20, AtBoot: true}, options: []string{"rw"},
 		probe: probeResult{tried: true}}
 	file, _ := daemonjson.Load("/nonexistent/daemon.json")
 	return &facts{
@@ -116,10 +116,10 @@ func TestFindings(t *testing.T) {
 		"too small":       {func(f *facts) { f.dests[0].Free = 1 << 30 }, Request{}, "space", Refusal, "are needed"},
 		"few inodes":      {func(f *facts) { f.dests[0].Inodes = 1000 }, Request{}, "inodes", Refusal, "inodes free"},
 		"small, resumed":  {func(f *facts) { f.dests[0].Free, f.dests[0].own = 1<<20, true }, Request{}, "space", Warning, "are needed"},
-		"not at boot":     {func(f *facts) { f.dests[0].atBoot, f.dests[0].Mount = false, &MountUnit{} }, Request{}, "boot", Refusal, "empty folder"},
-		"not, allowed":    {func(f *facts) { f.dests[0].atBoot = false }, Request{AllowUnmounted: true}, "boot", Warning, "will not start"},
-		"unit is written": {func(f *facts) { f.dests[0].atBoot, f.dests[0].Mount = false, &MountUnit{Path: "/u"} }, Request{WriteMountUnit: true}, "boot", OK, "the run writes /u"},
-		"no unit for it":  {func(f *facts) { f.dests[0].atBoot = false }, Request{WriteMountUnit: true}, "boot", Refusal, "can write no unit"},
+		"not at boot":     {func(f *facts) { f.dests[0].AtBoot, f.dests[0].Mount = false, &MountUnit{} }, Request{}, "boot", Refusal, "empty folder"},
+		"not, allowed":    {func(f *facts) { f.dests[0].AtBoot = false }, Request{AllowUnmounted: true}, "boot", Warning, "will not start"},
+		"unit is written": {func(f *facts) { f.dests[0].AtBoot, f.dests[0].Mount = false, &MountUnit{Path: "/u"} }, Request{WriteMountUnit: true}, "boot", OK, "the run writes /u"},
+		"no unit for it":  {func(f *facts) { f.dests[0].AtBoot = false }, Request{WriteMountUnit: true}, "boot", Refusal, "can write no unit"},
 		"noauto":          {func(f *facts) { f.dests[0].noauto = true }, Request{}, "boot", Warning, "noauto"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -151,9 +151,9 @@ func (f *facts) judgeBoot(l *findings, r Request) {
 		switch {
 		case d.MountPoint == "/":
 			l.ok("boot", "%s is on the root file system", d.Path)
-		case d.atBoot && d.noauto:
+		case d.AtBoot && d.noauto:
 			l.warn("boot", "remove noauto from /etc/fstab", "%s has noauto in /etc/fstab; the engine's unit will ask for it all the same", d.MountPoint)
-		case d.atBoot:
+		case d.AtBoot:
 			l.ok("boot", "%s is mounted at boot, and the engine will wait for it", d.MountPoint)
 		case r.WriteMountUnit && d.Mount != nil:
 			l.ok("boot", "the run writes %s, which mounts %s at boot", d.Mount.Path, d.MountPoint)

@@ -96,6 +96,7 @@ type Engine struct {
 	Containerd      string `json:"containerd,omitempty"`
 	ContainerdUnit  string `json:"containerd_unit,omitempty"` // the service of a containerd that dockerd does not run itself
 	ConfigFile      string `json:"config_file"`               // daemon.json, wherever it is
+	ConfigDigest    string `json:"config_digest,omitempty"`   // of that file: see [ConfigDigest]
 }
 
 // Container is one container as it is before the move, and what becomes of it.
@@ -153,6 +154,7 @@ type Destination struct {
 	Free       uint64 `json:"free"` // bytes
 	Inodes     uint64 `json:"free_inodes"`
 	WriteRate  int64  `json:"write_rate"` // bytes per second, tried out; 0 when it could not be
+	AtBoot     bool   `json:"at_boot"`    // something mounts it at boot, or it is on the root file system
 	// Mount is the unit for Request.WriteMountUnit; nil when nothing is needed.
 	Mount *MountUnit `json:"mount_unit,omitempty"`
 }
