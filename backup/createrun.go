@@ -12,7 +12,6 @@ import (
 
 	"davit/backup/chunk"
 	"davit/backup/repo"
-	"davit/engine/hostfs"
 )
 
 // What a run keeps free on the file system of the repository, so that a backup never
@@ -151,19 +150,7 @@ func (r *createRun) publish(ctx context.Context) error {
 }
 
 // checkRoom refuses to begin, or to go on, when the repository's disk is nearly full.
-func (r *createRun) checkRoom() error {
-	free, inodes, err := hostfs.Space(r.env.Repo.Dir())
-	if err != nil {
-		return fmt.Errorf("look for room in the repository: %w", err)
-	}
-	if free < reserveBytes || inodes < reserveInodes {
-		return &RefusedError{Action: "create", Reasons: []Refusal{{
-			Reason: fmt.Sprintf("no room in the repository: %d bytes and %d inodes are free in %s", free, inodes, r.env.Repo.Dir()),
-			Hint:   "free some space there, or use another repository",
-		}}}
-	}
-	return nil
-}
+func (r *createRun) checkRoom() error { return CheckRoom(r.env.Repo, "create") }
 
 // fail notes that an item could not be saved. An error that ends the whole run is given back.
 func (r *createRun) fail(ctx context.Context, it *PlannedItem, err error) error {

@@ -54,6 +54,11 @@ func RPO(s repo.Snapshot) time.Duration {
 // ItemProblems counts the files of an item that were missing or marked when it was saved.
 func ItemProblems(it repo.Item) int { return int(annotatedNumber(it, annProblems, 0)) }
 
+// ItemStream is about how many bytes a restore of an item writes.
+func ItemStream(it repo.Item) int64 {
+	return annotatedNumber(it, annStream, annotatedNumber(it, annBytes, 0))
+}
+
 // summaryRPO is how old the newest snapshot of a job may be, in the summary of a snapshot.
 const summaryRPO = "rpo"
 

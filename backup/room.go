@@ -84,3 +84,22 @@ func (n *roomNeeds) check() ([]Refusal, error) {
 	}
 	return refused, nil
 }
+
+// CheckRoom is a *RefusedError when there is hardly any room left where a repository is, for the action that would
+// write into it. A server does not tell.
+func CheckRoom(r *repo.Repository, action string) error {
+	if !r.Local() {
+		return nil
+	}
+	free, inodes, err := hostfs.Space(r.Dir())
+	if err != nil {
+		return fmt.Errorf("look for room in the repository: %w", err)
+	}
+	if free < reserveBytes || inodes < reserveInodes {
+		return &RefusedError{Action: action, Reasons: []Refusal{{
+			Reason: fmt.Sprintf("no room in the repository: %d bytes and %d inodes are free in %s", free, inodes, r.Dir()),
+			Hint:   "free some space there, or use another repository",
+		}}}
+	}
+	return nil
+}

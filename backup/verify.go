@@ -148,7 +148,7 @@ func (v *verifyRun) expected(snapshots []repo.Snapshot) int64 {
 		for _, it := range s.Items {
 			if d := it.Desc.Digest.String(); !counted[d] {
 				counted[d] = true
-				sum += annotatedNumber(it, annStream, annotatedNumber(it, annBytes, 0))
+				sum += ItemStream(it)
 			}
 		}
 	}

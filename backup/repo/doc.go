@@ -71,6 +71,10 @@
 // -._:@/+ is written as % and two upper-case hexadecimal digits. An image may
 // have davit.tags, its tags separated by spaces.
 //
+// A copy of a snapshot in another repository has its id, and the summary's origin is
+// REPOSITORY/SNAPSHOT, the ids of the first repository and snapshot. It is a snapshot
+// as any other: its host's next sequence number in that repository.
+//
 // An item that is a file tree is an OCI image index of artifactType
 // application/vnd.davit.tree.v1, whose manifests are the parts in order. An index
 // of more than 4,000 descriptors, or of more than 3 MiB of them, is cut into
@@ -142,7 +146,9 @@
 // chunker, the key of ids, and its own signing key with the certificate (HostKey).
 // It believes this file and not the repository: a config with another recipient is
 // refused. What an index file says of a chunk it believes only when one of its own
-// snapshots, an index file of its own or an attested snapshot says the same. Who decrypts
+// snapshots, an index file of its own or an attested snapshot says the same. Who copies
+// a snapshot into the repository signs it in the name of its host: with that host's key, or
+// as the authority, with a key that it certifies for the host and forgets. Who decrypts
 // a chunk checks its id. davit/attested/<snapshot>.json is {version, id, digest, time,
 // signature}: the authority's signature of ["davit attested 1", repository id, id,
 // digest, time].

@@ -126,7 +126,7 @@ func (r *Repository) putRef(ctx context.Context, f *ref) error {
 			f.Sequence, f.Previous = other.Sequence+1, other.ID
 		}
 	}
-	if f.Signature, err = r.sign(f.statement); err != nil {
+	if f.Signature, err = r.signRef(f); err != nil {
 		return err
 	}
 	return r.writeRef(ctx, *f)

@@ -19,7 +19,12 @@ const (
 )
 
 // SessionInfo says who writes. An empty Host is the repository's.
-type SessionInfo struct{ Host, Job string }
+type SessionInfo struct {
+	Host, Job string
+	// Vouch lets the session make snapshots of any host in an encrypted repository, which
+	// needs an identity: copies of what others have made.
+	Vouch bool
+}
 
 // Session is one run that writes. Sessions of several hosts and processes, and
 // several in one process, may be open at the same time. The methods may be
@@ -29,6 +34,7 @@ type Session struct {
 	id    string
 	host  string
 	job   string
+	vouch bool
 	claim storage.Claim // its file
 
 	began  time.Time
@@ -59,7 +65,7 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 	}
 	now := r.opt.Now()
 	s := &Session{
-		repo: r, host: info.Host, job: info.Job, wake: make(chan struct{}, 1),
+		repo: r, host: info.Host, job: info.Job, vouch: info.Vouch, wake: make(chan struct{}, 1),
 		began: now, synced: now, held: make(map[Digest]storage.Held),
 	}
 	if err := s.register(ctx); err != nil {

@@ -66,6 +66,20 @@ func (r *Repository) canSave(host string) error {
 	return nil
 }
 
+// CanSaveFor is nil when a session of this process with SessionInfo.Vouch may make
+// snapshots of a host: with the host's own key, or with an identity, which can enrol
+// any host. Else it is ErrNotEnrolled, a *WrongHostError or a *KeyError.
+func (r *Repository) CanSaveFor(host string) error {
+	err := r.canSave(host)
+	if err == nil {
+		return nil
+	}
+	if unlocked, keyErr := r.Unlocked(); unlocked || keyErr != nil {
+		return keyErr
+	}
+	return err
+}
+
 // WrongHostError tells that this machine's key is that of a host with another name.
 type WrongHostError struct{ Key, Host string }
 
@@ -81,11 +95,27 @@ func (r *Repository) sign(statement func(repository string) ([]byte, error)) (*s
 	if err := r.canSign(); err != nil {
 		return nil, err
 	}
+	return r.signWith(r.vault.host, statement)
+}
+
+// signRef signs with the key of the host whose snapshot it is, or else with one that the
+// authority makes for it and that nobody keeps.
+func (r *Repository) signRef(f *ref) (*signature, error) {
+	if r.vault == nil || r.canSave(f.Host) == nil {
+		return r.sign(f.statement)
+	}
+	key, err := r.Enroll(f.Host)
+	if err != nil {
+		return nil, err
+	}
+	return r.signWith(key, f.statement)
+}
+
+func (r *Repository) signWith(k *HostKey, statement func(repository string) ([]byte, error)) (*signature, error) {
 	text, err := statement(r.config.ID)
 	if err != nil {
 		return nil, err
 	}
-	k := r.vault.host
 	seed, err := hex.DecodeString(k.SigningKey)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"slices"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -43,6 +44,18 @@ func (s *Snapshot) ItemCount() int { return max(len(s.Items), len(s.sealed)) }
 
 // Sealed tells that the names of the items are not known, for want of a key.
 func (s *Snapshot) Sealed() bool { return len(s.Items) < len(s.sealed) }
+
+// Descriptors are those of the items, in their order, whether their names are known or not.
+func (s *Snapshot) Descriptors() []ocispec.Descriptor {
+	if s.sealed != nil {
+		return slices.Clone(s.sealed)
+	}
+	list := make([]ocispec.Descriptor, len(s.Items))
+	for i, item := range s.Items {
+		list[i] = item.Desc
+	}
+	return list
+}
 
 // Item is one thing a snapshot holds. Kind and Name together are unique in a
 // snapshot; Name may be any bytes.

@@ -54,13 +54,13 @@ func (x *liveIndex) trust(blobs []Blob) {
 }
 
 // trustedRefs bounds the snapshots of each job that a host looks through for what it
-// stored: older ones hold little that these do not.
+// stored or somebody attested: older ones hold little that these do not.
 const trustedRefs = 10
 
 // learnTrusted finds what this host may take for stored. What cannot be read is not
 // trusted, and costs room.
 func (r *Repository) learnTrusted(ctx context.Context) error {
-	if r.vault == nil || r.vault.host == nil {
+	if r.vault == nil {
 		return nil
 	}
 	refs, _, err := r.refs(ctx)
@@ -69,14 +69,15 @@ func (r *Repository) learnTrusted(ctx context.Context) error {
 	}
 	slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(b.Sequence, a.Sequence) })
 	g := newGraph(r)
-	jobs := make(map[string]int)
+	type series struct{ host, job string }
+	seen := make(map[series]int)
 	for _, f := range refs {
-		if !r.isAttested(ctx, f) {
-			if f.Host != r.vault.host.Host || jobs[f.Job] >= trustedRefs {
-				continue
-			}
-			jobs[f.Job]++
+		own := r.vault.host != nil && f.Host == r.vault.host.Host
+		of := series{f.Host, f.Job}
+		if seen[of] >= trustedRefs || !own && !r.isAttested(ctx, f) {
+			continue
 		}
+		seen[of]++
 		if _, err := g.addRef(ctx, f); err != nil && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -103,11 +104,14 @@ func (r *Repository) writtenPath() string {
 
 // noteWritten remembers an index file of this host's.
 func (r *Repository) noteWritten(ctx context.Context, name string) error {
-	if r.vault == nil || r.vault.host == nil || r.opt.HostKeys == "" {
+	if r.vault == nil || r.opt.HostKeys == "" {
 		return nil
 	}
 	sum, err := r.indexSum(ctx, name)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(r.opt.HostKeys, dirPerm); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(r.writtenPath(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, filePerm)

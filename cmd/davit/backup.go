@@ -21,6 +21,7 @@ func (h *host) backupCommand() *cli.Command {
 			h.backupVerifyCommand(),
 			h.backupDiffCommand(),
 			h.backupStatsCommand(),
+			h.backupCopyCommand(),
 			h.backupForgetCommand(),
 			h.backupUndeleteCommand(),
 			h.backupGCCommand(),

@@ -103,7 +103,8 @@ func (p *readmePlace) run(t *testing.T, line string) {
 		p.env = append(p.env, name+"="+filepath.Join(p.dir, "repo"))
 		return
 	}
-	command = strings.NewReplacer("/srv/backup", filepath.Join(p.dir, "repo"), "/tmp/look", filepath.Join(p.dir, "look")).Replace(command)
+	command = strings.NewReplacer("/srv/backup", filepath.Join(p.dir, "repo"), "/tmp/look", filepath.Join(p.dir, "look"),
+		"/mnt/usb", filepath.Join(p.dir, "usb")).Replace(command)
 	if strings.Contains(command, "3f2a91c0") {
 		command = strings.ReplaceAll(command, "3f2a91c0", p.oldest(t, strings.Contains(command, "undelete")))
 	}

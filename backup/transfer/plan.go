@@ -1,0 +1,261 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"davit/backup"
+	"davit/backup/repo"
+)
+
+// Options say what is to be copied.
+type Options struct {
+	From, To *repo.Repository
+
+	Specs []string // snapshots; none: all that there are, but the archives of prune
+	Host  string   // only of this host; for "latest" among the specs, Self is meant when it is empty
+	Job   string   // only of this job
+	Self  string   // this host
+
+	AllowPlaintext bool // let what is encrypted be stored in the clear
+}
+
+// Mode is what happens to the bytes.
+type Mode string
+
+// The modes.
+const (
+	ModeAsIs      Mode = "as-is"
+	ModeEncrypt   Mode = "encrypt"
+	ModeDecrypt   Mode = "decrypt"
+	ModeReencrypt Mode = "re-encrypt"
+)
+
+// Action is what happens to a snapshot.
+type Action string
+
+// The actions.
+const (
+	ActionCopy  Action = "copy"
+	ActionThere Action = "there" // the target has it
+	ActionSkip  Action = "skip"  // for the reason given
+)
+
+// Plan is what a copy will do. Apply carries it out, unless Refused names reasons not to.
+type Plan struct {
+	From      string           `json:"from"` // location
+	To        string           `json:"to"`
+	Mode      Mode             `json:"mode"`
+	Snapshots []Planned        `json:"snapshots"` // oldest first
+	Refused   []backup.Refusal `json:"refused"`
+	Notes     []string         `json:"notes"`
+
+	options    Options
+	unreadable *repo.UnreadableError // what the source has and cannot be read
+	there      []repo.Snapshot       // in the target
+}
+
+// Planned is one snapshot of a plan.
+type Planned struct {
+	ID     string    `json:"id"`
+	Host   string    `json:"host"`
+	Job    string    `json:"job,omitempty"`
+	Time   time.Time `json:"time"`
+	Items  int       `json:"items"`
+	Bytes  int64     `json:"bytes"` // what a restore of it writes, about
+	Action Action    `json:"action"`
+	Reason string    `json:"reason,omitempty"`
+
+	snapshot repo.Snapshot
+}
+
+// NewPlan decides what is to be copied. It writes nothing.
+func NewPlan(ctx context.Context, o Options) (*Plan, error) {
+	if err := differ(o.From, o.To); err != nil {
+		return nil, err
+	}
+	p := &Plan{
+		From: o.From.Dir(), To: o.To.Dir(), Mode: modeOf(o), options: o,
+		Snapshots: []Planned{}, Refused: []backup.Refusal{}, Notes: []string{},
+	}
+	if err := o.From.NeedKey(); err != nil {
+		return nil, fmt.Errorf("read the source: %w", err)
+	}
+	if err := o.To.CheckHeads(); err != nil {
+		return nil, fmt.Errorf("look at the target: %w", err)
+	}
+	chosen, err := p.choose(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.compare(ctx, chosen); err != nil {
+		return nil, err
+	}
+	p.refuse()
+	return p, nil
+}
+
+// differ keeps a repository from being copied into itself.
+func differ(from, to *repo.Repository) error {
+	a, b := from.Dir(), to.Dir()
+	for _, dir := range []*string{&a, &b} {
+		if real, err := filepath.EvalSymlinks(*dir); err == nil {
+			*dir = real
+		}
+	}
+	if a == b || from.Config().ID == to.Config().ID {
+		return &backup.UsageError{Reason: fmt.Sprintf("%s and %s are the same repository", from.Dir(), to.Dir()),
+			Hint: "davit backup init makes one to copy to"}
+	}
+	return nil
+}
+
+func modeOf(o Options) Mode {
+	switch from, to := o.From.Encrypted(), o.To.Encrypted(); {
+	case from && to:
+		return ModeReencrypt
+	case from:
+		return ModeDecrypt
+	case to:
+		return ModeEncrypt
+	}
+	return ModeAsIs
+}
+
+// choose finds the snapshots that are meant, oldest first.
+func (p *Plan) choose(ctx context.Context) ([]repo.Snapshot, error) {
+	o := p.options
+	if len(o.Specs) > 0 {
+		return p.named(ctx)
+	}
+	if err := o.From.CheckHeads(); err != nil {
+		return nil, err
+	}
+	snaps, err := o.From.Snapshots(ctx)
+	if err != nil && !errors.As(err, &p.unreadable) {
+		return nil, err
+	}
+	if p.unreadable != nil {
+		for _, u := range p.unreadable.Problems {
+			p.Notes = append(p.Notes, fmt.Sprintf("snapshot %s cannot be read and is not copied: %v", u.ID, u.Err))
+		}
+	}
+	snaps = slices.DeleteFunc(snaps, func(s repo.Snapshot) bool {
+		return o.Host != "" && s.Host != o.Host || o.Job != "" && s.Job != o.Job || o.Job == "" && s.Job == repo.JobPruneArchive
+	})
+	slices.Reverse(snaps)
+	return snaps, nil
+}
+
+func (p *Plan) named(ctx context.Context) ([]repo.Snapshot, error) {
+	o := p.options
+	var snaps []repo.Snapshot
+	for _, spec := range o.Specs {
+		s, err := o.From.Find(ctx, spec, repo.Query{Host: cmp.Or(o.Host, o.Self), Job: o.Job})
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(snaps, func(other repo.Snapshot) bool { return other.ID == s.ID }) {
+			snaps = append(snaps, s)
+		}
+	}
+	slices.SortStableFunc(snaps, func(a, b repo.Snapshot) int { return a.Time.Compare(b.Time) })
+	return snaps, nil
+}
+
+// compare looks which of the chosen the target has, or had.
+func (p *Plan) compare(ctx context.Context, chosen []repo.Snapshot) error {
+	to := p.options.To
+	there, err := to.Snapshots(ctx)
+	var unreadable *repo.UnreadableError
+	if err != nil && !errors.As(err, &unreadable) {
+		return fmt.Errorf("read the target: %w", err)
+	}
+	p.there = there
+	forgotten, err := to.Forgotten()
+	if err != nil {
+		return fmt.Errorf("read the target: %w", err)
+	}
+	for _, s := range chosen {
+		plan := Planned{
+			ID: s.ID, Host: s.Host, Job: s.Job, Time: s.Time, Items: s.ItemCount(), Bytes: streamBytes(s), Action: ActionCopy, snapshot: s,
+		}
+		for _, have := range there {
+			if have.ID == s.ID {
+				plan.Action = ActionThere
+				if !sameRun(have, s) {
+					p.Refused = append(p.Refused, backup.Refusal{Reason: fmt.Sprintf("the target has another snapshot with the id %s, of host %s", s.ID, have.Host)})
+				}
+			}
+		}
+		if unreadable != nil && slices.ContainsFunc(unreadable.Problems, func(u repo.SnapshotProblem) bool { return u.ID == s.ID }) {
+			plan.Action, plan.Reason = ActionSkip, "the target has it, and it cannot be read there"
+			p.Notes = append(p.Notes, fmt.Sprintf("snapshot %s cannot be read in the target: davit backup repair tells more", s.ID))
+		}
+		if slices.ContainsFunc(forgotten, func(f repo.Forgotten) bool { return f.ID == s.ID }) && plan.Action == ActionCopy {
+			plan.Action, plan.Reason = ActionSkip, "it was forgotten in the target; undelete brings it back"
+		}
+		p.Snapshots = append(p.Snapshots, plan)
+	}
+	return nil
+}
+
+func streamBytes(s repo.Snapshot) int64 {
+	var sum int64
+	for _, it := range s.Items {
+		sum += backup.ItemStream(it)
+	}
+	return sum
+}
+
+// sameRun tells a copy from another snapshot that happens to have its id.
+func sameRun(a, b repo.Snapshot) bool {
+	return a.Host == b.Host && a.Job == b.Job && a.Time.Equal(b.Time)
+}
+
+// refuse finds what forbids the copy.
+func (p *Plan) refuse() {
+	if p.Mode == ModeDecrypt && !p.options.AllowPlaintext {
+		p.Refused = append(p.Refused, backup.Refusal{
+			Reason: "the source is encrypted and the target is not: whoever can read it could read the data",
+			Hint:   "--allow-plaintext does it all the same; davit backup init --recipient makes an encrypted target",
+		})
+	}
+	asked := map[string]bool{}
+	for _, s := range p.Snapshots {
+		if s.Action != ActionCopy || asked[s.Host] {
+			continue
+		}
+		asked[s.Host] = true
+		if err := p.options.To.CanSaveFor(s.Host); err != nil {
+			p.Refused = append(p.Refused, backup.Refusal{
+				Reason: fmt.Sprintf("snapshots of host %s cannot be signed in the target: %v", s.Host, err),
+				Hint:   "an identity of the target lets you copy those of any host: --identity-file FILE",
+			})
+		}
+	}
+}
+
+// Count is how many snapshots an action is planned for.
+func (p *Plan) Count(a Action) int {
+	n := 0
+	for _, s := range p.Snapshots {
+		if s.Action == a {
+			n++
+		}
+	}
+	return n
+}
+
+// Err is a *backup.RefusedError when the plan must not be carried out.
+func (p *Plan) Err() error {
+	if len(p.Refused) == 0 {
+		return nil
+	}
+	return &backup.RefusedError{Action: "copy", Reasons: p.Refused}
+}
