@@ -220,14 +220,23 @@ func (r *storeReader) claimContainer(m *PlaceMap, x *index, id string) {
 	m.ClaimPrefix(dir, "container-cached.log", log) // what `docker logs` keeps for other drivers
 }
 
-// claimPlugins names the plugins by their folders.
+// claimPlugins names the plugins by their folders, and by what they were unpacked from.
 func (r *storeReader) claimPlugins(m *PlaceMap) {
 	for _, id := range r.names(r.at("plugins")) {
 		var conf struct {
-			Plugin struct{ Name string } `json:"plugin"`
+			Plugin           struct{ Name string } `json:"plugin"`
+			Config, Manifest string
+			Blobsums         []string
 		}
-		if isHexID(id) && r.readJSON(r.at("plugins", id, "config.json"), &conf) && conf.Plugin.Name != "" {
-			m.Claim("plugins/"+id, Owner{Kind: Plugin, Name: conf.Plugin.Name, ID: id})
+		if !isHexID(id) || !r.readJSON(r.at("plugins", id, "config.json"), &conf) || conf.Plugin.Name == "" {
+			continue
+		}
+		owner := Owner{Kind: Plugin, Name: conf.Plugin.Name, ID: id}
+		m.Claim("plugins/"+id, owner)
+		for _, digest := range append(conf.Blobsums, conf.Config, conf.Manifest) {
+			if hex, ok := strings.CutPrefix(digest, "sha256:"); ok && isHexID(hex) {
+				m.Claim("plugins/storage/blobs/sha256/"+hex, owner)
+			}
 		}
 	}
 }

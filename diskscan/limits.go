@@ -58,6 +58,9 @@ func fileSystem(path string, table []hostfs.Mount) (FileSystem, error) {
 	fs := limitsOf(&s)
 	fs.id = unix.Mkdev(st.Dev_major, st.Dev_minor)
 	fs.describe(path, st.Mnt_id, table)
+	if fs.Quota {
+		fs.askQuotas(path)
+	}
 	return fs, nil
 }
 
@@ -82,13 +85,21 @@ func limitsOf(s *unix.Statfs_t) FileSystem {
 
 // compare files a limit under hit or near.
 func (fs *FileSystem) compare(l Limit, left, of, none int64) {
-	switch {
-	case of == 0: // not counted
-	case left < min(none, max(of/100, 1)):
+	switch hit, near := judge(left, of, none); {
+	case hit:
 		fs.Hit = append(fs.Hit, l)
-	case left < of/20:
+	case near:
 		fs.Near = append(fs.Near, l)
 	}
+}
+
+// judge says whether a limit is hit, or near. One of 0 is none.
+func judge(left, of, none int64) (hit, near bool) {
+	if of == 0 {
+		return false, false
+	}
+	hit = left < min(none, max(of/100, 1))
+	return hit, !hit && left < of/20
 }
 
 // describe fills in what the mount table says.

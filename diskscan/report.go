@@ -46,7 +46,25 @@ type FileSystem struct {
 	Near       []Limit  `json:"near,omitempty"`  // those of which less than 5 % is left
 	Holds      []string `json:"holds"`           // what of that which was asked for is on it
 
+	Quotas       []Quota `json:"quotas,omitempty"`        // those that are hit first, then those of which less than 5 % is left
+	QuotasUnseen bool    `json:"quotas_unseen,omitempty"` // there may be more: only root sees those of others
+
 	id uint64
+}
+
+// Quota is what one user, group or project may take of a file system.
+type Quota struct {
+	Of         string  `json:"of"` // user, group or project
+	ID         uint32  `json:"id"`
+	Name       string  `json:"name,omitempty"`
+	Path       string  `json:"path,omitempty"`  // of a project: the folder it is for
+	Owner      string  `json:"owner,omitempty"` // of a project: whose folder that is
+	Used       int64   `json:"used"`
+	Limit      int64   `json:"limit"` // in bytes; 0: none
+	Inodes     int64   `json:"inodes"`
+	InodeLimit int64   `json:"inode_limit"` // 0: none
+	Hit        []Limit `json:"hit,omitempty"`
+	Near       []Limit `json:"near,omitempty"`
 }
 
 // Limit is what a file system can run out of.

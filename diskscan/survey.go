@@ -46,6 +46,7 @@ func (s *Survey) Start() *Report {
 	s.maps, s.facts = map[string]*PlaceMap{}, &Facts{}
 	paths := s.locate()
 	r.FileSystems, _ = FileSystems(paths) // a path that is not there is a problem of the scan
+	findProjects(r.FileSystems, paths)
 	return r
 }
 
@@ -199,10 +200,26 @@ func (s *Survey) Scan(ctx context.Context, r *Report, o ScanOptions) error {
 	r.MoreHidden = result.ProblemCount - len(result.Problems)
 	r.scanned = result.Scanned
 	markShared(r.Files)
+	s.nameProjects(r)
 	s.open(r)
 	r.Hidden = hiddenBelowMounts(ctx, s.targets)
 	r.Free = remedies(r, s.facts)
 	return nil
+}
+
+// nameProjects says whose folder it is that a quota is for.
+func (s *Survey) nameProjects(r *Report) {
+	for i := range r.FileSystems {
+		for j := range r.FileSystems[i].Quotas {
+			q := &r.FileSystems[i].Quotas[j]
+			for _, t := range s.targets {
+				if q.Path != "" && isBelow(q.Path, t.Path) {
+					o := t.Places.below(relative(q.Path, t.Path)).top.owner.owner
+					q.Owner = string(o.Kind) + " " + o.Name
+				}
+			}
+		}
+	}
 }
 
 // open looks for deleted files that are still open, and names their containers.

@@ -38,7 +38,7 @@ func TestScale(t *testing.T) {
 			t.Setenv("TMPDIR", enginetest.Disk(t, 3<<30)) // thousands of layers are many small files
 			d := enginetest.StartDockerd(t, o)
 			began := time.Now()
-			fillScale(t, d)
+			fillScale(t, d, o.ContainerdStore)
 			t.Logf("%d images and %d containers made in %v", scaleImages, scaleContainers, time.Since(began).Round(time.Second))
 			eng, err := engine.Connect(t.Context(), engine.Target{Host: d.Host})
 			if err != nil {
@@ -87,15 +87,29 @@ func countKind(objects []Object, k Kind) int {
 	return n
 }
 
-// fillScale loads the images, all from one archive, and makes the containers.
-func fillScale(t *testing.T, d *enginetest.Dockerd) {
+// fillScale makes the images, and the containers of them.
+func fillScale(t *testing.T, d *enginetest.Dockerd, containerd bool) {
 	t.Helper()
-	r, w := io.Pipe()
-	go func() { _ = w.CloseWithError(writeScale(w)) }()
-	d.CLIInput(t, r, "load", "--quiet")
-	for i := range scaleContainers {
-		d.CLI(t, "create", "--name", fmt.Sprint("c", i), fmt.Sprintf("many/app%d:%d", i%50, i), "/none")
+	if containerd {
+		r, w := io.Pipe()
+		go func() { _ = w.CloseWithError(writeScale(w)) }()
+		d.CLIInput(t, r, "load", "--quiet")
+	} else {
+		writeScaleStore(t, d)
 	}
+	for i := range scaleContainers {
+		d.CLI(t, "create", "--name", fmt.Sprint("c", i), scaleRef(i), "/none")
+	}
+}
+
+func scaleRef(i int) string { return fmt.Sprintf("many/app%d:%d", i%50, i) }
+
+// scaleLayerName is layer n of image i.
+func scaleLayerName(i, n int) string {
+	if n >= scaleShared {
+		return fmt.Sprintf("own%d-%d", i, n)
+	}
+	return fmt.Sprintf("base%d-%d", i/scalePerBase, n)
 }
 
 // writeScale writes an archive as docker save does.
@@ -116,19 +130,15 @@ func writeScale(to io.Writer) error {
 	written := map[string]bool{}
 	var manifest []entry
 	for i := range scaleImages {
-		e := entry{RepoTags: []string{fmt.Sprintf("many/app%d:%d", i%50, i)}}
+		e := entry{RepoTags: []string{scaleRef(i)}}
 		var diffs []string
 		for n := range scaleLayers {
-			name := fmt.Sprintf("base%d-%d", i/scalePerBase, n)
-			if n >= scaleShared {
-				name = fmt.Sprintf("own%d-%d", i, n)
-			}
+			name := scaleLayerName(i, n)
 			layer, err := scaleLayer(name)
 			if err != nil {
 				return err
 			}
-			hash := sha256.Sum256(layer)
-			diffs = append(diffs, "sha256:"+hex.EncodeToString(hash[:]))
+			diffs = append(diffs, sum(layer))
 			file := name + "/layer.tar"
 			e.Layers = append(e.Layers, file)
 			if written[file] {
@@ -139,10 +149,7 @@ func writeScale(to io.Writer) error {
 				return err
 			}
 		}
-		config, err := json.Marshal(map[string]any{
-			"architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z", "config": map[string]any{"Cmd": []string{"/none"}},
-			"rootfs": map[string]any{"type": "layers", "diff_ids": diffs},
-		})
+		config, err := scaleConfig(diffs)
 		if err != nil {
 			return err
 		}
@@ -162,10 +169,24 @@ func writeScale(to io.Writer) error {
 	return w.Close()
 }
 
+func sum(data []byte) string {
+	hash := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(hash[:])
+}
+
+func scaleConfig(diffs []string) ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z", "config": map[string]any{"Cmd": []string{"/none"}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": diffs},
+	})
+}
+
+func scaleContent(name string) []byte { return bytes.Repeat([]byte(name+"\n"), 100) }
+
 func scaleLayer(name string) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	content := bytes.Repeat([]byte(name+"\n"), 100)
+	content := scaleContent(name)
 	if err := w.WriteHeader(&tar.Header{Name: name, Size: int64(len(content)), Mode: 0o644, Typeflag: tar.TypeReg}); err != nil {
 		return nil, err
 	}

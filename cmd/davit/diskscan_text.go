@@ -22,12 +22,42 @@ func (t *textWriter) fileSystems(all []diskscan.FileSystem, width int) {
 		for _, l := range fs.Near {
 			t.linef("  nearly full: %s", limitSaid(l, fs))
 		}
-		if fs.Quota {
-			t.linef("  quotas are on: a user or project can be full before the disk is")
-		}
+		t.quotas(fs)
 		t.together(width, "; ", "  holds "+strings.Join(fs.Holds, ", ")+ifThen(fs.MountPoint == "/", ", and the system"),
 			ifThen(fs.Reserved > 0, size(fs.Reserved)+" more are reserved for root"))
 	}
+}
+
+// quotas says which are hit, or that there are some.
+func (t *textWriter) quotas(fs diskscan.FileSystem) {
+	for _, q := range fs.Quotas {
+		for _, l := range q.Hit {
+			t.linef("  FULL: %s", quotaSaid(l, q))
+		}
+		for _, l := range q.Near {
+			t.linef("  nearly full: %s", quotaSaid(l, q))
+		}
+	}
+	switch {
+	case fs.QuotasUnseen:
+		t.linef("  quotas are on, and only root sees those of others: a user or project can be full before the disk is")
+	case fs.Quota && len(fs.Quotas) == 0:
+		t.linef("  quotas are on, and none is nearly reached")
+	}
+}
+
+func quotaSaid(l diskscan.Limit, q diskscan.Quota) string {
+	who := fmt.Sprintf("%s %d", q.Of, q.ID)
+	if q.Name != "" {
+		who = q.Of + " " + q.Name
+	}
+	if q.Path != "" {
+		who += " (" + q.Path + ")"
+	}
+	if l == diskscan.Inodes {
+		return fmt.Sprintf("the quota of %s: %s of %s", who, humanize.Comma(q.Inodes), count(q.InodeLimit, "inode"))
+	}
+	return fmt.Sprintf("the quota of %s: %s of %s", who, size(q.Used), size(q.Limit))
 }
 
 // together prints two texts in one line if they fit, else the second below the first.
@@ -101,6 +131,13 @@ func (t *textWriter) report(r *diskscan.Report, flags scanFlags, width int, prog
 	if inStores || len(r.DeletedOpen) > 0 {
 		t.deletedOpen(r, width)
 		t.free(r, width, program)
+	}
+	for _, fs := range r.FileSystems {
+		for _, q := range fs.Quotas {
+			if q.Owner != "" {
+				t.linef("%s %d of the quota above is %s", q.Of, q.ID, q.Owner)
+			}
+		}
 	}
 	for _, hidden := range r.Hidden {
 		t.linef("hidden below the mount point %s: %s", hidden.MountPoint, size(hidden.Bytes))

@@ -6,12 +6,18 @@ import (
 	"testing"
 )
 
-// Disk mounts an empty ext4 file system of size bytes and returns its folder. Its
-// image is in memory where that is possible, so that a test with many small files or
-// many syncs does not wait for the disk of the machine. It is unmounted at the end of
-// the test, and the loop device goes with it; what a killed test leaves, the next one
-// removes.
+// Disk mounts an empty ext4 file system of size bytes and returns its folder.
 func Disk(t testing.TB, size int64) string {
+	t.Helper()
+	return DiskOf(t, size, "mkfs.ext4", "-q", "-F", "-m", "0")
+}
+
+// DiskOf mounts an empty file system of size bytes, which mkfs makes in the image that it
+// gets as its last argument, and returns its folder. The image is in memory where that is
+// possible, so that a test with many small files or many syncs does not wait for the disk
+// of the machine. It is unmounted at the end of the test, and the loop device goes with
+// it; what a killed test leaves, the next one removes.
+func DiskOf(t testing.TB, size int64, mkfs ...string) string {
 	t.Helper()
 	NeedRoot(t)
 	base := "/dev/shm"
@@ -40,7 +46,7 @@ func Disk(t testing.TB, size int64) string {
 	if err := os.Mkdir(mount, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := run("mkfs.ext4", "-q", "-F", "-m", "0", image); err != nil {
+	if err := run(mkfs[0], append(mkfs[1:], image)...); err != nil {
 		t.Fatal(err)
 	}
 	if err := run("mount", "-o", "loop", image, mount); err != nil {

@@ -3,10 +3,10 @@
 package hostfs_test
 
 import (
-	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"davit/engine/enginetest"
 )
 
 func chattr(t testing.TB, flags string, paths ...string) {
@@ -23,24 +23,7 @@ func unlockAtEnd(t *testing.T, dir string) {
 
 func xfsDisk(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "davit-xfs-")
-	must(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	image, mount := filepath.Join(dir, "image"), filepath.Join(dir, "m")
-	writeFile(t, image, "")
-	must(t, os.Truncate(image, 1<<30))
-	must(t, os.Mkdir(mount, 0o755))
-	for _, args := range [][]string{{"mkfs.xfs", "-q", "-m", "reflink=1", image}, {"mount", "-o", "loop", image, mount}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v: %s", args, err, out)
-		}
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", mount).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
-	return mount
+	return enginetest.DiskOf(t, 1<<30, "mkfs.xfs", "-q", "-m", "reflink=1")
 }
 
 func rsync(t *testing.T, from, to string) string {
