@@ -30,7 +30,10 @@ func Commit(ctx context.Context, stateDir string, now func() time.Time, e Engine
 	if j.state == nil {
 		return nil, ErrNone
 	}
-	if j.state.Outcome != Done && (j.state.Outcome != Committed || !deleteOld) {
+	if j.state.Outcome == Committed && !deleteOld {
+		return nil, fmt.Errorf("migration %s is committed already; --delete-old deletes what was put aside", j.state.Plan.ID)
+	}
+	if j.state.Outcome != Done && j.state.Outcome != Committed {
 		return nil, fmt.Errorf("commit: migration %s is not done", j.state.Plan.ID)
 	}
 	if err := onNewRoots(ctx, e, &j.state.Plan); err != nil {

@@ -191,6 +191,25 @@ func (e *UnfinishedError) Error() string {
 	return fmt.Sprintf("migration %s is not finished", e.State.Plan.ID)
 }
 
+// LimitDowntime changes how long the next worker may have the containers down: 0 is no limit.
+func LimitDowntime(stateDir string, most time.Duration, now func() time.Time) error {
+	j, err := openJournal(stateDir, now)
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	if j.state == nil {
+		return ErrNone
+	}
+	options := j.state.Plan.Options
+	options.MaxDowntime = most
+	if err := options.Check(); err != nil {
+		return err
+	}
+	j.state.Plan.Options = options
+	return j.save()
+}
+
 // Order tells the next worker what to do with the migration that there is.
 func Order(stateDir string, a Action, now func() time.Time) error {
 	j, err := openJournal(stateDir, now)
@@ -204,7 +223,7 @@ func Order(stateDir string, a Action, now func() time.Time) error {
 	if j.state.Outcome == "" && (a != ActionRun || j.state.Step != StepCopy) {
 		return &UnfinishedError{State: j.state}
 	}
-	if err := allowed(j.state, a); err != nil {
+	if err := Allowed(j.state, a); err != nil {
 		return err
 	}
 	if err := j.reserve(); err != nil {

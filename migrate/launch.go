@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,6 +42,27 @@ func Launch(ctx context.Context, l Launcher, exe, stateDir string) error {
 func Working(ctx context.Context, l Launcher) (bool, error) {
 	u, err := l.Unit(ctx, workerUnit)
 	return u.Up(), err
+}
+
+// InTheWay tells why no other migration can begin: [ErrBusy], or an [*UnfinishedError]; nil when one can.
+func InTheWay(ctx context.Context, l Launcher, stateDir string) error {
+	s, err := Load(stateDir)
+	if errors.Is(err, ErrNone) || err == nil && s.Over() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.Outcome == "" { // its worker may be on its way to the lock
+		up, err := Working(ctx, l)
+		if err != nil {
+			return err
+		}
+		if up || Busy(stateDir) {
+			return ErrBusy
+		}
+	}
+	return &UnfinishedError{State: s}
 }
 
 // Stop tells the worker to end, and waits until it has undone what it did.

@@ -8,8 +8,8 @@ import (
 	"davit/engine"
 )
 
-// allowed tells whether an action fits how a migration stands.
-func allowed(s *State, a Action) error {
+// Allowed tells whether an action fits how a migration that has ended stands.
+func Allowed(s *State, a Action) error {
 	switch {
 	case s.Outcome == Committed:
 		return fmt.Errorf("migration %s is committed", s.Plan.ID)
@@ -66,6 +66,7 @@ func (r *work) stopAfterwards(ctx context.Context, step Step, hold bool) error {
 	s.Outcome, s.Reason, s.Failed = "", "", ""
 	s.Ran, s.Masked, s.BootUnit = ran, units, true
 	s.Report.DownSince, s.Report.Problems = r.Now().UTC(), nil
+	s.Report.EngineStop, s.Report.EngineStart = 0, 0
 	r.Report.Down(s.Report.DownSince)
 	if hold {
 		s.Held = nil

@@ -71,8 +71,9 @@ func (t *Teller) Start(bytes, _ int64) {
 func (t *Teller) Item(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	news := t.is.Item != name // the last word of a step that takes long
 	t.is.Item = name
-	t.write(false)
+	t.write(news)
 }
 
 // Down implements Reporter.

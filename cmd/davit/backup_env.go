@@ -98,11 +98,8 @@ func (h *host) recoverFirst(c *cli.Context, env *backup.Env) error {
 	if migrate.CuttingOver(env.StateDir) {
 		return migrate.ErrBusy
 	}
-	undone, err := guard.Recover(c.Context, backup.GuardFolder(env.StateDir), guardConnect)
+	err := h.thaw(c)
 	text := &textWriter{w: h.err}
-	for _, u := range undone {
-		text.linef("recovered %s, left by run %s: %s", u.Name, u.Run, u.Outcome)
-	}
 	if eng, ok := env.Engine.(hook.Engine); ok {
 		done, more := hook.New(eng, env.StateDir, h.now, func(hook.Result) {}).Recover(c.Context)
 		for _, d := range done {
@@ -114,6 +111,16 @@ func (h *host) recoverFirst(c *cli.Context, env *backup.Env) error {
 		text.linef("warning: %s", oneLine(err))
 	}
 	return nil
+}
+
+// thaw undoes what dead runs left frozen, and tells it.
+func (h *host) thaw(c *cli.Context) error {
+	undone, err := guard.Recover(c.Context, backup.GuardFolder(global(c, "state-dir")), guardConnect)
+	text := &textWriter{w: h.err}
+	for _, u := range undone {
+		text.linef("recovered %s, left by run %s: %s", u.Name, u.Run, u.Outcome)
+	}
+	return errors.Join(err, text.err)
 }
 
 // global returns the value of a global flag; a flag of the command may have the same name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -40,13 +41,17 @@ func migrateFlags() []cli.Flag {
 		&cli.StringFlag{Name: "store", Usage: "what to move, `STORE`: data-root, containerd or all (default: what the engine uses)"},
 		&cli.StringFlag{Name: "verify", Value: migrate.VerifyMeta, Usage: "compare the trees by `HOW`: meta, sample or full"},
 		&cli.StringFlag{Name: "method", Usage: "`HOW` to get it there: copy, reflink or rename (default: reflink where that is possible, else copy)"},
-		&cli.DurationFlag{Name: "max-downtime", Usage: "give up, and go back, when containers would be down for longer than `DURATION`"},
+		maxDowntimeFlag(),
 		&cli.StringFlag{Name: "bwlimit", Usage: "copy at most at `RATE` per second while containers run: 50MB"},
 		&cli.BoolFlag{Name: "no-hold", Usage: "let the engine start containers by their policies before everything was compared"},
 		&cli.BoolFlag{Name: "allow-rm-loss", Usage: "go on although containers that run with --rm are lost"},
 		&cli.BoolFlag{Name: "allow-unmounted", Usage: "go on although nothing mounts the new root at boot"},
 		&cli.BoolFlag{Name: "write-mount-unit", Usage: "write a unit that mounts the new root at boot"},
 	}
+}
+
+func maxDowntimeFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "max-downtime", DefaultText: "no limit", Usage: "give up, and go back, when containers would be down for longer than `DURATION`"}
 }
 
 // migrateOptions reads the flags.
@@ -67,7 +72,7 @@ func migrateOptions(c *cli.Context) (migrate.Options, preflight.Request, error) 
 	}
 	r := preflight.Request{
 		Store: c.String("store"), Method: o.Method, AllowRmLoss: o.AllowRmLoss, AllowUnmounted: c.Bool("allow-unmounted"),
-		WriteMountUnit: o.WriteMountUnit, BytesPerSecond: o.BytesPerSecond, Hold: !o.NoHold,
+		WriteMountUnit: o.WriteMountUnit, BytesPerSecond: o.BytesPerSecond, Hold: !o.NoHold, MaxDowntime: o.MaxDowntime,
 	}
 	switch r.Store {
 	case "", preflight.StoreDataRoot, preflight.StoreContainerd, preflight.StoreAll:
@@ -91,6 +96,7 @@ func (h *host) makeMigratePlan(c *cli.Context) (*migrate.Plan, error) {
 	if r.Own, err = ownPaths(global(c, "state-dir")); err != nil {
 		return nil, err
 	}
+	r.StateDir, r.Exe = realPlaces(global(c, "state-dir"))
 	p := h.startProgress(c, "looking")
 	defer p.close()
 	look := preflight.Host{EUID: h.euid, Now: h.now, Progress: func(_, bytes int64) { p.done.Store(bytes) }}
@@ -114,6 +120,31 @@ func (h *host) makeMigratePlan(c *cli.Context) (*migrate.Plan, error) {
 		return nil, err
 	}
 	return migrate.NewPlan(s, endpoint, o)
+}
+
+// realPlaces are where the journal and this program really are, as far as that can be told.
+func realPlaces(stateDir string) (state, exe string) {
+	if abs, err := filepath.Abs(stateDir); err == nil {
+		stateDir = abs
+	}
+	state = stateDir
+	for dir := stateDir; ; dir = filepath.Dir(dir) { // it may not be there yet
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			state = filepath.Join(real, strings.TrimPrefix(stateDir, dir))
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return state, ""
+	}
+	if real, err := filepath.EvalSymlinks(exe); err == nil {
+		exe = real
+	}
+	return state, exe
 }
 
 // ownPaths are the new roots of a migration that was undone: what is in them is ours.

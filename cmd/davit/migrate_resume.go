@@ -12,10 +12,10 @@ func (h *host) migrateResumeCommand() *cli.Command {
 		Usage:     "Go on with a migration that was interrupted or undone",
 		UsageText: "davit migrate resume [--yes] [FLAGS]",
 		Description: paragraph("It begins again with what is on the new root already: only what has changed since is copied, if the last pass "+
-			"over the data had ended. The options are those of the run.") +
-			examples("davit migrate resume", "davit migrate resume --yes --progress plain") +
-			exitCodes(exitDone, exitFailed, exitUsage, exitPartial),
-		Flags:  []cli.Flag{yesFlag(), progressFlag(), jsonFlag()},
+			"over the data had ended. The options are those of the run; only --max-downtime can be another one.") +
+			examples("davit migrate resume", "davit migrate resume --max-downtime 10m --yes") +
+			exitCodes(exitDone, exitFailed, exitUsage, exitPartial, exitLocked, exitDamaged),
+		Flags:  []cli.Flag{maxDowntimeFlag(), yesFlag(), progressFlag(), jsonFlag()},
 		Action: h.migrateAgain(migrate.ActionRun, "Go on with it?"),
 	}
 }
@@ -32,13 +32,26 @@ func (h *host) migrateAgain(a migrate.Action, question string) cli.ActionFunc {
 		if h.euid != 0 {
 			return errNeedsRoot
 		}
+		stateDir := global(c, "state-dir")
+		s, err := migrate.Load(stateDir)
+		if err == nil && s.Outcome != "" {
+			err = migrate.Allowed(s, a)
+		}
+		if err != nil {
+			return err
+		}
 		if err := h.confirm(c, question); err != nil {
 			return err
 		}
 		if _, err := h.recoverMigration(c); err != nil { // what a dead worker left comes first
 			return err
 		}
-		if err := migrate.Order(global(c, "state-dir"), a, h.now); err != nil {
+		if c.IsSet("max-downtime") {
+			if err := migrate.LimitDowntime(stateDir, c.Duration("max-downtime"), h.now); err != nil {
+				return err
+			}
+		}
+		if err := migrate.Order(stateDir, a, h.now); err != nil {
 			return err
 		}
 		return h.launch(c)

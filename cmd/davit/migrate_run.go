@@ -25,7 +25,7 @@ func (h *host) migrateRunCommand() *cli.Command {
 				"davit migrate run --to /mnt/big/docker",
 				"davit migrate run --to /mnt/big --store all --verify full --yes",
 				"davit migrate run --to /mnt/big/docker --max-downtime 5m --bwlimit 50MB --yes",
-			) + exitCodes(exitDone, exitFailed, exitUsage, exitPartial, exitUnreachable, exitDamaged, exitInterrupted),
+			) + exitCodes(exitDone, exitFailed, exitUsage, exitPartial, exitLocked, exitUnreachable, exitDamaged, exitInterrupted),
 		Flags:  append(migrateFlags(), &cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "the same as plan"}, yesFlag(), progressFlag(), jsonFlag()),
 		Action: h.migrateRun,
 	}
@@ -42,8 +42,8 @@ func (h *host) migrateRun(c *cli.Context) error {
 		return err
 	}
 	stateDir := global(c, "state-dir")
-	if migrate.Busy(stateDir) {
-		return migrate.ErrBusy
+	if err := h.beforeMigration(c); err != nil {
+		return err
 	}
 	plan, err := h.makeMigratePlan(c)
 	if plan == nil {
@@ -62,6 +62,21 @@ func (h *host) migrateRun(c *cli.Context) error {
 		return err
 	}
 	return h.launch(c)
+}
+
+// beforeMigration makes sure that no other one is in the way, and that nothing is frozen which a run would take for what
+// its owner wants. Whoever is not root, or has no systemd, is refused later.
+func (h *host) beforeMigration(c *cli.Context) error {
+	if h.euid != 0 || !systemd.Running() {
+		return nil
+	}
+	err := withManager(c.Context, func(conn *systemd.Conn) error {
+		return migrate.InTheWay(c.Context, conn, global(c, "state-dir"))
+	})
+	if err != nil {
+		return err
+	}
+	return h.thaw(c)
 }
 
 // launch starts a worker for what the journal orders and stays until that has ended.

@@ -147,7 +147,11 @@ func writeMigrationReport(text *textWriter, s *migrate.State) {
 		text.linef("compared (%s): %s, %s of content, in %s", r.Verify, count(r.Compared, "file"), size(r.ReadBack), span(r.VerifyTime))
 	}
 	if r.Downtime > 0 {
-		text.linef("containers were down for %s, of that %s to stop and %s to start the engine", span(r.Downtime), span(r.EngineStop), span(r.EngineStart))
+		engine := ""
+		if r.EngineStart > 0 {
+			engine = fmt.Sprintf(", of that %s to stop and %s to start the engine", span(r.EngineStop), span(r.EngineStart))
+		}
+		text.linef("containers were down for %s%s", span(r.Downtime), engine)
 	}
 	if v := s.Inventory; v != nil {
 		text.linef("the engine has %s, %s, %s, %s; %d of %d containers that ran run again", count(int64(v.Count("image")), "image"),

@@ -65,13 +65,10 @@ func TestMoveOnEachEngine(t *testing.T) {
 func (h *host) rebooted(inventory string, lines int, root string) {
 	h.t.Helper()
 	h.must("systemctl stop insert; sync")
-	h.PowerCut(h.t)
-	h.Boot(h.t)
-	h.waitFor("the engine answers", "docker info > /dev/null")
+	h.boots()
 	if got := h.root(); got != root {
 		h.t.Errorf("after a boot the engine works in %s, not %s", got, root)
 	}
-	h.must("docker start always unless onfailure plain paused web writer pg > /dev/null; docker stop stopped > /dev/null; docker unpause paused > /dev/null 2>&1; docker pause paused > /dev/null")
 	h.settled(inventory)
 	h.works(lines)
 	h.must("systemd-run -q --unit insert sh -c 'sed -i \"s/^i=0/i=$(tail -n 1 /root/committed)/\" /root/insert; exec sh /root/insert'")

@@ -22,7 +22,7 @@ const patience = time.Minute
 // host is a host with an engine, davit, and things to lose.
 type host struct {
 	*enginetest.Host
-	t *testing.T
+	t testing.TB
 }
 
 // buildDavit makes the program once for all tests, unless DAVIT_BINARY names one.
@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 }
 
 // emptyHost boots a host with davit in it; its second disk is on /mnt/disk1.
-func emptyHost(t *testing.T, o enginetest.HostOptions) *host {
+func emptyHost(t testing.TB, o enginetest.HostOptions) *host {
 	t.Helper()
 	if o.Disks == nil {
 		o.Disks = []string{"ext4:4G"}
@@ -196,6 +196,17 @@ func (h *host) special(root string) string {
 	h.t.Helper()
 	return h.must(fmt.Sprintf(`cd %s && find . -path '*/work/*' -prune -o -type c -print | wc -l; getfattr -R -h -n trusted.overlay.opaque --absolute-names . 2> /dev/null | grep -c '="y"'
 find . -name capable -exec getcap {} + | sed 's/.* //' | sort | uniq -c; find . -type f -links +1 -name 'hard*' | wc -l; find . -name sparse -exec stat -c '%%s %%b' {} +`, root))
+}
+
+// boots cuts the power, boots the host again and waits for its engine and for what undoes or ends a migration at boot.
+// Then everything is started that ran before: at a boot the engine starts what has a policy.
+func (h *host) boots() {
+	h.t.Helper()
+	h.PowerCut(h.t)
+	h.Boot(h.t)
+	h.waitFor("the engine answers", "docker info > /dev/null")
+	h.waitFor("the recovery has ended", "! systemctl is-active -q davit-migrate-recover.service && ! systemctl list-jobs | grep -q davit")
+	h.must("docker start always unless onfailure plain paused web writer $(docker ps -aq -f name=^pg$) > /dev/null; docker unpause paused > /dev/null 2>&1; docker pause paused > /dev/null; docker stop stopped > /dev/null")
 }
 
 // root is where the engine works now.

@@ -52,6 +52,7 @@ type storeFacts struct {
 	unread   int           // files that could not be looked at
 	problems string        // the first of them
 	walk     time.Duration // how long it took to look at all
+	free     uint64        // bytes left beside it
 }
 
 // gather finds the facts out. It stops early where going on would make no sense.

@@ -43,6 +43,8 @@ func judge(f *facts, r Request, now time.Time) *Survey {
 		f.judgeDestinations(&l, r)
 		f.judgeSpace(&l, r)
 		f.judgeBoot(&l, r)
+		f.judgeDavit(&l, r)
+		f.judgeDowntime(&l, r)
 	}
 	s.Findings = l
 	return s

@@ -15,7 +15,7 @@ import (
 // good are the facts of a host on which nothing stands in the way.
 func good() *facts {
 	root := storeFacts{Store: Store{Name: StoreDataRoot, From: "/var/lib/docker", To: "/mnt/big/docker", FSType: "ext4",
-		Bytes: 1 << 30, Apparent: 1 << 30, Files: 1000, Configure: ConfiguredBy{Kind: ByDefault, File: "/etc/docker/daemon.json"}}}
+		Bytes: 1 << 30, Apparent: 1 << 30, Files: 1000, Configure: ConfiguredBy{Kind: ByDefault, File: "/etc/docker/daemon.json"}}, free: 10 << 30}
 	dest := destFacts{Destination: Destination{Path: "/mnt/big/docker", Probed: "/mnt/big", MountPoint: "/mnt/big", FSType: "xfs",
 		Source: "/dev/sdb1", Free: 100 << 30, Inodes: 1 << 20, WriteRate: 100 << 20, AtBoot: true}, options: []string{"rw"},
 		probe: probeResult{tried: true}}
@@ -116,6 +116,12 @@ func TestFindings(t *testing.T) {
 		"too small":       {func(f *facts) { f.dests[0].Free = 1 << 30 }, Request{}, "space", Refusal, "are needed"},
 		"few inodes":      {func(f *facts) { f.dests[0].Inodes = 1000 }, Request{}, "inodes", Refusal, "inodes free"},
 		"small, resumed":  {func(f *facts) { f.dests[0].Free, f.dests[0].own = 1<<20, true }, Request{}, "space", Warning, "are needed"},
+		"journal inside":  {func(*facts) {}, Request{StateDir: "/var/lib/docker/davit"}, "journal", Refusal, "in the midst of what moves"},
+		"journal there":   {func(*facts) {}, Request{StateDir: "/mnt/big/docker/state"}, "journal", Refusal, "in the midst of what moves"},
+		"davit inside":    {func(*facts) {}, Request{Exe: "/var/lib/docker/davit"}, "davit", Refusal, "in the midst of what moves"},
+		"little time":     {func(*facts) {}, Request{MaxDowntime: time.Second}, "downtime", Warning, "and 1s are allowed"},
+		"davit in tmp":    {func(*facts) {}, Request{Exe: "/tmp/davit"}, "davit", Warning, "after a reboot in the middle"},
+		"old disk full":   {func(f *facts) { f.stores[0].free = 4096 }, Request{}, "room", Warning, "has only 4.1 kB free"},
 		"not at boot":     {func(f *facts) { f.dests[0].AtBoot, f.dests[0].Mount = false, &MountUnit{} }, Request{}, "boot", Refusal, "empty folder"},
 		"not, allowed":    {func(f *facts) { f.dests[0].AtBoot = false }, Request{AllowUnmounted: true}, "boot", Warning, "will not start"},
 		"unit is written": {func(f *facts) { f.dests[0].AtBoot, f.dests[0].Mount = false, &MountUnit{Path: "/u"} }, Request{WriteMountUnit: true}, "boot", OK, "the run writes /u"},

@@ -7,6 +7,9 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
+// littleFree is so little that a running engine may be out of it in the next moment.
+const littleFree = 64 << 20
+
 // judgeStores is about what moves.
 func (f *facts) judgeStores(l *findings, r Request) {
 	if len(f.stores) == 0 {
@@ -25,6 +28,10 @@ func (f *facts) judgeStores(l *findings, r Request) {
 				"%s %s: %d files cannot be looked at, the first: %s", s.Name, s.From, s.unread, s.problems)
 		default:
 			l.ok("store", "%s: %s in %s files, from %s to %s", s.Name, size10(s.Bytes), humanize.Comma(s.Files), s.From, s.To)
+		}
+		if s.problem == "" && s.free < littleFree {
+			l.warn("room", "free some first, with `davit prune` for instance, or use --no-hold",
+				"the disk of %s has only %s free: the engine may not be able to write down that containers are held", s.From, size10(int64(s.free)))
 		}
 		if s.Name == StoreContainerd && s.Configure.Unit == "" {
 			l.refuse("containerd", "have a unit run it, as its packages do", "no unit of systemd runs containerd")

@@ -41,6 +41,9 @@ func (f *facts) findStores(ctx context.Context, h Host, r Request) error {
 			f.stores[i].To = filepath.Join(r.To, map[string]string{StoreDataRoot: "docker", StoreContainerd: "containerd"}[f.stores[i].Name])
 		}
 		f.stores[i].FSType = mountOf(f.mounts, f.stores[i].From).FSType
+		if f.stores[i].free, _, err = hostfs.Space(f.stores[i].From); err != nil && f.stores[i].problem == "" {
+			f.stores[i].problem = err.Error()
+		}
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ type Request struct {
 	BytesPerSecond int64    // limit of the copy; 0: none
 	Own            []string // paths that an unfinished migration of ours may have filled
 	Hold           bool     // containers are held until the inventory was compared
+	MaxDowntime    time.Duration
+	StateDir       string // where the journal will be; real, "": not known
+	Exe            string // davit itself, which units will run; real, "": not known
 }
 
 // Level is how grave a finding is.
