@@ -46,6 +46,7 @@ type Job struct {
 	AllowRMLoss bool               `yaml:"allow_rm_loss"`
 	After       []Step             `yaml:"after"`
 	Retention   *Retention         `yaml:"retention"`
+	Copy        *Copy              `yaml:"copy"`
 	RPO         Age                `yaml:"rpo"`          // how old the newest good snapshot may be; 0: any age
 	Wait        *Duration          `yaml:"wait"`         // for another run to end
 	MaxDuration Duration           `yaml:"max_duration"` // 0: no limit
@@ -97,6 +98,12 @@ type Retention struct {
 	Within  Age `yaml:"within"`
 }
 
+// Copy says where the step of that name copies to.
+type Copy struct {
+	To             []string `yaml:"to"` // repositories by name, in this order
+	AllowPlaintext bool     `yaml:"allow_plaintext"`
+}
+
 // Step is something that is done after the snapshot, in the order of the list.
 type Step string
 
@@ -106,6 +113,7 @@ const (
 	StepVerifyData Step = "verify-data" // the new snapshot's data is read and decoded as well
 	StepForget     Step = "forget"      // what the retention does not keep, of this host and job
 	StepGC         Step = "gc"          // free the space
+	StepCopy       Step = "copy"        // of this host and job, what is newer than the newest copy
 )
 
 // Container is what a job says of one container; see package hook for the meaning.

@@ -43,6 +43,11 @@ func TestConfigErrors(t *testing.T) {
 		{"retention without forget", repository + "jobs:\n  a: {retention: {daily: 3}}\n", 0, "nothing applies it"},
 		{"retention of nothing", repository + "jobs:\n  a: {after: [forget], retention: {daily: 0}}\n", 0, "keeps something"},
 		{"negative retention", repository + "jobs:\n  a: {after: [forget], retention: {daily: -1}}\n", 0, "-1 is no number"},
+		{"copy to nowhere", repository + "jobs:\n  a: {after: [copy]}\n", 0, "after: copy needs copy"},
+		{"copy without a step", repository + "jobs:\n  a: {copy: {to: [main]}}\n", 0, "nothing does it"},
+		{"copy to what is unknown", repository + "jobs:\n  a: {after: [copy], copy: {to: [usb]}}\n", 0, `no repository "usb"`},
+		{"copy to itself", repository + "jobs:\n  a: {after: [copy], copy: {to: [main]}}\n", 0, "own repository"},
+		{"copy twice", repository + "  b: {path: /b}\njobs:\n  a: {repository: main, after: [copy], copy: {to: [b, b]}}\n", 0, "named twice"},
 		{"notification", repository + "jobs:\n  a: {notify: [me]}\n", 0, `no notification "me"`},
 		{"two addresses", "version: 1\nnotifications:\n  a: {url: 'ntfy://x/y', webhook: 'http://x'}\n", 0, "needs one of"},
 		{"webhook", "version: 1\nnotifications:\n  a: {webhook: ops}\n", 0, "no http or https address"},
@@ -85,12 +90,13 @@ func TestExample(t *testing.T) {
 	commented := regexp.MustCompile(`(?m)^( *)# ( *[a-z][a-z0-9_-]*:( .*)?)$`)
 	contradicts := regexp.MustCompile(`(?m)^.*# no_images:.*\n`) // images are listed there, too
 	all := commented.ReplaceAll(contradicts.ReplaceAll(Example(), nil), []byte("$1$2"))
+	all = []byte(strings.Replace(string(all), "after: [verify,", "after: [verify, copy,", 1))
 	full, err := ParseConfig("example", all)
 	if err != nil {
 		t.Fatalf("%v in:\n%s", err, all)
 	}
 	j = full.Jobs["nightly"]
-	if len(j.Containers) != 2 || j.Ping == nil || len(j.Notify) != 1 || len(full.Notifications) != 2 || full.Metrics.Textfile == "" || !full.Diskscan.Save {
+	if len(j.Containers) != 2 || j.Ping == nil || len(j.Notify) != 1 || len(full.Notifications) != 2 || full.Metrics.Textfile == "" || j.Copy == nil || !full.Diskscan.Save {
 		t.Errorf("not all was read: %+v", j)
 	}
 	if l := j.Options().Labels["shop-web-1"]; l[backup.LabelTimeout] != "2m0s" || l[backup.LabelExclude] != "tmp/*" {

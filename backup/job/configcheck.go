@@ -93,7 +93,7 @@ func (c *Config) checkJob(j *Job) string {
 			return "ping: " + reason
 		}
 	}
-	for _, check := range []func() string{j.checkWhat, j.checkAfter, j.checkContainers} {
+	for _, check := range []func() string{j.checkWhat, j.checkAfter, func() string { return c.checkCopy(j) }, j.checkContainers} {
 		if reason := check(); reason != "" {
 			return reason
 		}
@@ -132,6 +132,29 @@ func (j *Job) checkAfter() string {
 			if n < 0 {
 				return fmt.Sprintf("retention: %d is no number of snapshots to keep", n)
 			}
+		}
+	}
+	return ""
+}
+
+func (c *Config) checkCopy(j *Job) string {
+	copies := slices.Contains(j.After, StepCopy)
+	switch {
+	case copies && (j.Copy == nil || len(j.Copy.To) == 0):
+		return "after: copy needs copy: {to: [REPOSITORY]}"
+	case !copies && j.Copy != nil:
+		return "copy is given, and nothing does it: put copy into after"
+	case !copies:
+		return ""
+	}
+	for i, name := range j.Copy.To {
+		switch {
+		case c.Repositories[name] == nil:
+			return fmt.Sprintf("copy: there is no repository %q", name)
+		case name == j.Repository:
+			return fmt.Sprintf("copy: %s is the job's own repository", name)
+		case slices.Contains(j.Copy.To[:i], name):
+			return fmt.Sprintf("copy: %s is named twice", name)
 		}
 	}
 	return ""

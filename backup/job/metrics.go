@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,6 +59,7 @@ func WriteMetrics(file, host string, history []*Record) error {
 	} {
 		m.write(&b, host, tried)
 	}
+	writeCopies(&b, host, history)
 	if unprotected != nil {
 		m := metric{"unprotected_volumes", "Volumes of this host that no snapshot holds.", nil}
 		m.head(&b)
@@ -84,6 +86,38 @@ func (m metric) write(b *strings.Builder, host string, records map[string]*Recor
 	m.head(b)
 	for _, job := range sortedKeys(records) {
 		fmt.Fprintf(b, "%s%s{host=%s,job=%s} %s\n", prefix, m.name, label(host), label(job), number(m.value(records[job])))
+	}
+}
+
+// writeCopies tells of the newest good copy of each job to each repository.
+func writeCopies(b *strings.Builder, host string, history []*Record) {
+	type place struct{ job, to string }
+	newest, at := map[place]CopyRecord{}, map[place]*Record{}
+	for _, r := range slices.Backward(history) {
+		for _, c := range r.Copies {
+			if p := (place{r.Job, c.To}); c.Error == "" && !r.Ended.IsZero() {
+				newest[p], at[p] = c, r
+			}
+		}
+	}
+	if len(newest) == 0 {
+		return
+	}
+	places := slices.SortedFunc(maps.Keys(newest), func(a, b place) int {
+		return cmp.Or(strings.Compare(a.job, b.job), strings.Compare(a.to, b.to))
+	})
+	for _, m := range []struct {
+		metric
+		of func(place) float64
+	}{
+		{metric{"last_copy_timestamp_seconds", "When the newest run ended that copied to a repository all that was new.", nil}, func(p place) float64 { return ended(at[p]) }},
+		{metric{"last_copy_bytes_stored", "What that took there.", nil}, func(p place) float64 { return float64(newest[p].Stored) }},
+		{metric{"last_copy_duration_seconds", "How long it took.", nil}, func(p place) float64 { return newest[p].Seconds }},
+	} {
+		m.head(b)
+		for _, p := range places {
+			fmt.Fprintf(b, "%s%s{host=%s,job=%s,to=%s} %s\n", prefix, m.name, label(host), label(p.job), label(p.to), number(m.of(p)))
+		}
 	}
 }
 

@@ -55,6 +55,7 @@ type Record struct {
 	Totals   backup.Totals  `json:"totals"`
 	Freezes  FreezeTotals   `json:"freezes"`
 	Steps    []StepRecord   `json:"steps"`
+	Copies   []CopyRecord   `json:"copies,omitempty"`
 	Hooks    []HookRecord   `json:"hooks"`
 	Problems []RecordDetail `json:"problems"`
 	Warnings []string       `json:"warnings"`
@@ -81,6 +82,15 @@ type StepRecord struct {
 	Error   string  `json:"error,omitempty"`
 	Skipped bool    `json:"skipped,omitempty"` // because of what came before it
 	Seconds float64 `json:"seconds"`
+}
+
+// CopyRecord is what the step copy did for one repository.
+type CopyRecord struct {
+	To        string  `json:"to"`        // name in the configuration
+	Snapshots int     `json:"snapshots"` // copied
+	Stored    int64   `json:"stored"`    // bytes written there
+	Seconds   float64 `json:"seconds"`
+	Error     string  `json:"error,omitempty"`
 }
 
 // HookRecord is one command that ran in a container.

@@ -151,12 +151,13 @@ func (r *run) fail(ctx context.Context, err error) {
 func resultOf(ctx context.Context, err error) Result {
 	var partial *backup.PartialError
 	var damage *backup.DamageError
+	var damaged *repo.DamagedError
 	switch {
 	case errors.Is(context.Cause(ctx), errMaxDuration):
 		return ResultTimeout
 	case ctx.Err() != nil:
 		return ResultInterrupted
-	case errors.As(err, &damage):
+	case errors.As(err, &damage), errors.As(err, &damaged):
 		return ResultDamaged
 	case errors.As(err, &partial):
 		return ResultPartial

@@ -91,13 +91,26 @@ func (r *Repository) removeTombstone(ctx context.Context, id string) error {
 // Forgotten lists what Undelete may bring back, the last forgotten first. A
 // snapshot whose data is gone is left out.
 func (r *Repository) Forgotten() ([]Forgotten, error) {
+	return r.forgotten(func(t tombstone) bool {
+		d, err := ParseDigest(t.Ref.Digest)
+		return err == nil && r.isThere(d)
+	})
+}
+
+// EverForgotten is Forgotten with what Undelete cannot bring back any more. A
+// month after its data went a snapshot is not remembered, but the newest of each host is.
+func (r *Repository) EverForgotten() ([]Forgotten, error) {
+	return r.forgotten(func(tombstone) bool { return true })
+}
+
+func (r *Repository) forgotten(wanted func(tombstone) bool) ([]Forgotten, error) {
 	stones, _, err := r.tombstones(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	var list []Forgotten
 	for _, t := range stones {
-		if d, err := ParseDigest(t.Ref.Digest); err != nil || !r.isThere(d) {
+		if !wanted(t) {
 			continue
 		}
 		list = append(list, Forgotten{ID: t.ID, Time: t.Ref.Time, Host: t.Ref.Host, Job: t.Ref.Job, Removed: t.Time, By: t.Host})

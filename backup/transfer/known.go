@@ -69,7 +69,6 @@ func (c *copier) learn(ctx context.Context, p *Plan) error {
 	if c.known.chunks == nil {
 		return nil
 	}
-	type series struct{ host, job string }
 	wanted := map[series]int{}
 	for _, s := range p.Snapshots {
 		if s.Action == ActionCopy {

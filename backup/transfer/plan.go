@@ -21,6 +21,7 @@ type Options struct {
 	Host  string   // only of this host; for "latest" among the specs, Self is meant when it is empty
 	Job   string   // only of this job
 	Self  string   // this host
+	Newer bool     // only what is newer than the newest of its host and job that the target has or had
 
 	AllowPlaintext bool // let what is encrypted be stored in the clear
 }
@@ -177,11 +178,15 @@ func (p *Plan) compare(ctx context.Context, chosen []repo.Snapshot) error {
 		return fmt.Errorf("read the target: %w", err)
 	}
 	p.there = there
-	forgotten, err := to.Forgotten()
+	forgotten, err := to.EverForgotten()
 	if err != nil {
 		return fmt.Errorf("read the target: %w", err)
 	}
+	newest := newestOf(there, forgotten)
 	for _, s := range chosen {
+		if p.options.Newer && !s.Time.After(newest[series{s.Host, s.Job}]) {
+			continue
+		}
 		plan := Planned{
 			ID: s.ID, Host: s.Host, Job: s.Job, Time: s.Time, Items: s.ItemCount(), Bytes: streamBytes(s), Action: ActionCopy, snapshot: s,
 		}
@@ -198,11 +203,31 @@ func (p *Plan) compare(ctx context.Context, chosen []repo.Snapshot) error {
 			p.Notes = append(p.Notes, fmt.Sprintf("snapshot %s cannot be read in the target: davit backup repair tells more", s.ID))
 		}
 		if slices.ContainsFunc(forgotten, func(f repo.Forgotten) bool { return f.ID == s.ID }) && plan.Action == ActionCopy {
-			plan.Action, plan.Reason = ActionSkip, "it was forgotten in the target; undelete brings it back"
+			plan.Action, plan.Reason = ActionSkip, "it was forgotten in the target; undelete may bring it back"
 		}
 		p.Snapshots = append(p.Snapshots, plan)
 	}
 	return nil
+}
+
+// series is what the snapshots of a host and a job are together.
+type series struct{ host, job string }
+
+// newestOf is the time of the newest snapshot of each series that is or was there.
+func newestOf(there []repo.Snapshot, forgotten []repo.Forgotten) map[series]time.Time {
+	newest := map[series]time.Time{}
+	note := func(host, job string, when time.Time) {
+		if s := (series{host, job}); when.After(newest[s]) {
+			newest[s] = when
+		}
+	}
+	for _, s := range there {
+		note(s.Host, s.Job, s.Time)
+	}
+	for _, f := range forgotten {
+		note(f.Host, f.Job, f.Time)
+	}
+	return newest
 }
 
 func streamBytes(s repo.Snapshot) int64 {
