@@ -21,6 +21,9 @@ const (
 	annProblems    = "davit.problems"    // files that are missing or marked
 	annLayerBytes  = "davit.layer.bytes" // of a container: in its writable layer
 	annRunning     = "davit.running"     // of a container: it ran
+	annMode        = "davit.mode"        // of a compose file: its permissions
+	annUID         = "davit.uid"         // and its owner
+	annGID         = "davit.gid"
 )
 
 // annotator collects annotations.

@@ -22,6 +22,7 @@ const DefaultMaxFreeze = 10 * time.Second
 type CreateOptions struct {
 	Selection    Selection
 	Consistency  Consistency   // "" is pause
+	FSSnapshots  FSSnapshots   // "" is auto
 	MaxFreeze    time.Duration // 0 is DefaultMaxFreeze
 	AllowRMLoss  bool          // stop --rm containers although that deletes their anonymous volumes
 	Job          string        // written into the snapshot
@@ -42,6 +43,9 @@ func (o CreateOptions) withDefaults() CreateOptions {
 	if o.Consistency == "" {
 		o.Consistency = ConsistencyPause
 	}
+	if o.FSSnapshots == "" {
+		o.FSSnapshots = FSSnapshotsAuto
+	}
 	if o.MaxFreeze == 0 {
 		o.MaxFreeze = DefaultMaxFreeze
 	}
@@ -60,6 +64,11 @@ func (o CreateOptions) Check() error {
 			Reason: fmt.Sprintf("unknown --consistency %q", o.Consistency),
 			Hint:   "pause, stop or live",
 		}
+	}
+	switch o.FSSnapshots {
+	case "", FSSnapshotsAuto, FSSnapshotsNever:
+	default:
+		return &UsageError{Reason: fmt.Sprintf("unknown --fs-snapshots %q", o.FSSnapshots), Hint: "auto or never"}
 	}
 	if o.MaxFreeze < 0 {
 		return &UsageError{Reason: "--max-freeze is negative"}

@@ -44,6 +44,7 @@ type ItemReport struct {
 	Name        string      `json:"name"`
 	Saved       bool        `json:"saved"`
 	Consistency Consistency `json:"consistency,omitempty"` // how it was in fact read
+	Via         Via         `json:"via,omitempty"`         // by what means of its file system, after the freeze
 	Consistent  bool        `json:"consistent"`            // false: its writers ran while some of it was read
 	Files       int64       `json:"files"`
 	Entries     int64       `json:"entries"`

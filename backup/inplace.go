@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"davit/engine/guard"
-	"davit/engine/hostfs"
 )
 
 // A restore in place, volume by volume:
@@ -86,19 +85,11 @@ func (r *restoreRun) restoreBeside(ctx context.Context, j *inPlaceJournal, steps
 	return reports, nil
 }
 
-func (r *restoreRun) restoreInto(ctx context.Context, s *RestoreStep, dir string, rep *RestoreStepReport) (err error) {
+func (r *restoreRun) restoreInto(ctx context.Context, s *RestoreStep, dir string, rep *RestoreStepReport) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	dst, err := hostfs.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer closing(dst, &err)
-	if err := r.restoreTree(ctx, s, dst, rep); err != nil {
-		return err
-	}
-	return dst.Syncfs()
+	return r.restoreSynced(ctx, s, dir, rep)
 }
 
 // swapAll stops the users, swaps the folders and starts the users again. When a container does not come up with

@@ -76,19 +76,24 @@ func createInPlaceJournal(stateDir string, record inPlaceRecord) (*inPlaceJourna
 }
 
 // takeLock shows other processes that somebody is at work; the kernel lets go when this one ends.
-func (j *inPlaceJournal) takeLock() error {
-	f, err := os.OpenFile(j.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("lock restore: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return errors.Join(&busyError{j.record.ID}, f.Close())
-	}
-	j.lock = f
-	return nil
+func (j *inPlaceJournal) takeLock() (err error) {
+	j.lock, err = lockJournal(j.path, j.record.ID)
+	return err
 }
 
-// busyError says that another process is at work on a restore in place.
+// lockJournal locks the journal of a restore.
+func lockJournal(path, id string) (*os.File, error) {
+	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock restore: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(&busyError{id}, f.Close())
+	}
+	return f, nil
+}
+
+// busyError says that another process is at work on a restore.
 type busyError struct{ id string }
 
 func (e *busyError) Error() string { return "restore " + e.id + " is still under way" }

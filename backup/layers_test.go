@@ -2,6 +2,8 @@ package backup
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +115,10 @@ func TestProject(t *testing.T) {
 	h.CLI(t, "rm", "--force", "shop-web-1", "shop-db-1")
 	h.CLI(t, "volume", "rm", "shop_data")
 	h.CLI(t, "network", "rm", "shop_default")
-	restored := h.restore(t, RestoreOptions{Spec: "latest", Start: true})
+	composed := h.dir + "/composed"
+	o := RestoreOptions{Spec: "latest", Start: true, ComposeFiles: composed}
+	restored := h.restore(t, o)
+	h.composeFiles(t, o)
 	var order []string
 	for _, s := range restored.Steps {
 		if s.Action == ActionStartContainer {
@@ -122,5 +127,72 @@ func TestProject(t *testing.T) {
 	}
 	if !slices.Equal(order, []string{"shop-db-1", "shop-web-1"}) {
 		t.Errorf("started in the order %q", order)
+	}
+	h.restoredAgain(t, o)
+}
+
+// composeFiles proves that compose files came back below a folder of the project's name, readable for nobody else, and at
+// their old place as they were; and that others are left alone.
+func (h *realHost) composeFiles(t *testing.T, o RestoreOptions) {
+	t.Helper()
+	for name, content := range map[string]string{"compose.yaml": "services: {web: {image: base:1}, db: {image: base:1}}\n", ".env": "PGPASS=hunter2\n"} {
+		path := o.ComposeFiles + "/shop/" + name
+		if read(t, path) != content {
+			t.Errorf("%s holds %q", path, read(t, path))
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+	must(t, os.Chmod(h.dir+"/shop/.env", 0o640))
+	create(t, h.env, CreateOptions{Selection: Selection{Projects: []string{"shop"}}})
+	must(t, os.RemoveAll(h.dir+"/shop"))
+	in := RestoreOptions{Spec: "latest", Only: []string{KindDefinition}, ComposeInPlace: true}
+	h.restore(t, in)
+	if info, err := os.Stat(h.dir + "/shop/.env"); err != nil || info.Mode().Perm() != 0o640 || read(t, h.dir+"/shop/.env") != "PGPASS=hunter2\n" {
+		t.Errorf("the .env at its old place: %v, %v", info, err)
+	}
+	write(t, h.dir+"/shop/compose.yaml", "services: {}\n")
+	plan, err := PlanRestore(context.Background(), h.env, in)
+	if err != nil || len(plan.Refused) != 1 || !strings.Contains(plan.Refused[0].Reason, "shop/compose.yaml exists with other content") {
+		t.Errorf("another compose.yaml: %+v, %v", plan, err)
+	}
+	left, err := filepath.Glob(o.ComposeFiles + "/shop/.davit*")
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v", left, err)
+	}
+}
+
+// restoredAgain proves that a second run leaves what the first one made, also what has changed since.
+func (h *realHost) restoredAgain(t *testing.T, o RestoreOptions) {
+	t.Helper()
+	list, err := List(context.Background(), h.env.Repo, Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Spec = list[len(list)-1].ID // the one that was restored
+	mount := h.CLI(t, "volume", "inspect", "--format", "{{.Mountpoint}}", "shop_data")
+	write(t, mount+"/since", "written since")
+	for _, s := range h.restore(t, o).Steps {
+		if s.Action != ActionKeep && s.Action != ActionStartContainer {
+			t.Errorf("done again: %s %s", s.Action, s.Ref())
+		}
+	}
+	if read(t, mount+"/since") != "written since" {
+		t.Error("the volume was restored again")
+	}
+	plan, err := PlanRestore(context.Background(), h.env, RestoreOptions{Spec: o.Spec + ":volume/shop_data"})
+	if err != nil || len(plan.Refused) != 1 {
+		t.Errorf("who names the volume is told that it holds data: %+v, %v", plan, err)
+	}
+	h.CLI(t, "rm", "--force", "shop-web-1")
+	h.CLI(t, "create", "--name", "shop-web-1", "base:1")
+	h.CLI(t, "rm", "--force", "shop-db-1")
+	h.CLI(t, "network", "rm", "shop_default")
+	h.CLI(t, "network", "create", "--internal", "shop_default")
+	plan, err = PlanRestore(context.Background(), h.env, o)
+	if err != nil || len(plan.Refused) != 2 || !strings.Contains(plan.Refused[0].Reason, "internal true, saved with false") ||
+		!strings.Contains(plan.Refused[1].Reason, "exists already") {
+		t.Errorf("conflicts: %+v, %v", plan.Refused, err)
 	}
 }

@@ -21,25 +21,6 @@ type savedContainer struct {
 	order guard.Target // names it and what it needs, for sorting
 }
 
-// addNetworks adds the networks that the engine does not have.
-func (b *restoreBuilder) addNetworks(_ context.Context, items []repo.Item) error {
-	if !b.options.Containers && b.ref.Kind != KindNetwork {
-		return nil
-	}
-	for _, it := range items {
-		if it.Kind != KindNetwork {
-			continue
-		}
-		step := RestoreStep{Action: ActionCreateNetwork, Kind: it.Kind, Name: it.Name, Target: it.Name, item: it}
-		if slices.ContainsFunc(b.inv.networks, func(n engine.Network) bool { return n.Name == it.Name }) {
-			step.Action = ActionKeep
-			step.addNote("there already")
-		}
-		b.plan.Steps = append(b.plan.Steps, step)
-	}
-	return nil
-}
-
 // addContainers adds containers in the order in which they can be made: what others refer to first.
 func (b *restoreBuilder) addContainers(ctx context.Context, items []repo.Item) error {
 	if !b.options.Containers && b.ref.Kind != KindContainer {
@@ -121,13 +102,24 @@ func inOrder(saved []savedContainer) []savedContainer {
 }
 
 func (b *restoreBuilder) addContainer(c savedContainer, all []savedContainer) {
+	left := ""
 	if here, ok := b.inv.container(c.item.Name); ok && here.Name == c.item.Name {
-		b.refuse(c.item, "a container of this name exists already", "rename or remove it first, or leave it out with --only")
-		return
+		if b.keepRestored(c.item, c.item.Name, c.item.Name, here.ID) {
+			return
+		}
+		if _, begun := b.restored(c.item, c.item.Name, ""); begun && neverStarted(here) {
+			left = here.ID
+		} else {
+			b.refuse(c.item, "a container of this name exists already", "rename or remove it first, or leave it out with --only")
+			return
+		}
 	}
 	step := RestoreStep{
 		Action: ActionCreateContainer, Kind: KindContainer, Name: c.item.Name, Target: c.item.Name,
-		item: c.item, names: map[string]string{},
+		item: c.item, names: map[string]string{}, left: left,
+	}
+	if left != "" {
+		step.addNote("made again: its making was cut short")
 	}
 	for _, other := range all {
 		step.names[other.id] = other.item.Name
@@ -141,4 +133,15 @@ func (b *restoreBuilder) addContainer(c savedContainer, all []savedContainer) {
 		}
 	}
 	b.plan.Steps = append(b.plan.Steps, step)
+}
+
+// neverStarted reports whether a container was made and no more.
+func neverStarted(c engine.Container) bool {
+	var doc struct {
+		State struct{ Status, StartedAt string }
+	}
+	if json.Unmarshal(c.Raw, &doc) != nil {
+		return false
+	}
+	return doc.State.Status == "created" && strings.HasPrefix(doc.State.StartedAt, "0001-01-01T")
 }

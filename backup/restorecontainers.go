@@ -24,11 +24,22 @@ func (r *restoreRun) createContainer(ctx context.Context, step *RestoreStep, rep
 	if raw, err = engine.NameReferences(raw, step.names); err != nil {
 		return err
 	}
+	if step.left != "" {
+		if err := r.env.Engine.RemoveContainer(ctx, step.left); err != nil {
+			return err
+		}
+	}
+	if err := r.journal.mark(step.item, step.Target, ""); err != nil {
+		return err
+	}
 	id, warnings, err := r.env.Engine.CreateContainerFromInspect(ctx, raw)
 	if err != nil {
 		return err
 	}
 	rep.Result = id
+	if err := r.journal.mark(step.item, step.Target, id); err != nil {
+		return err
+	}
 	for _, w := range warnings {
 		rep.addNote(w)
 	}

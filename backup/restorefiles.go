@@ -15,7 +15,11 @@ import (
 // writeFolder restores a tree into a folder that is absent or empty. When it fails, what
 // it made is removed again.
 func (r *restoreRun) writeFolder(ctx context.Context, step *RestoreStep, rep *RestoreStepReport) (err error) {
-	made, err := makeFolders(step.Target)
+	folder := step.Target
+	if step.staged && step.file == "" {
+		folder = filepath.Dir(folder)
+	}
+	made, err := makeFolders(folder)
 	if err != nil {
 		return err
 	}
@@ -24,6 +28,9 @@ func (r *restoreRun) writeFolder(ctx context.Context, step *RestoreStep, rep *Re
 			err = errors.Join(err, os.RemoveAll(made))
 		}
 	}()
+	if step.staged {
+		return r.restoreStaged(ctx, step, step.Target, rep)
+	}
 	if step.file == "" {
 		// Time has passed since the plan was made.
 		empty, err := absentOrEmpty(step.Target)

@@ -25,7 +25,12 @@ func PlanRestore(ctx context.Context, env *Env, o RestoreOptions) (*RestorePlan,
 	if err := o.check(ref); err != nil {
 		return nil, err
 	}
-	snap, err := find(ctx, env, ref, Query{Host: o.Host, Job: o.Job})
+	if o.ComposeFiles != "" {
+		if o.ComposeFiles, err = filepath.Abs(o.ComposeFiles); err != nil {
+			return nil, fmt.Errorf("find target: %w", err)
+		}
+	}
+	snap, other, err := findHost(ctx, env, ref, o)
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +45,45 @@ func PlanRestore(ctx context.Context, env *Env, o RestoreOptions) (*RestorePlan,
 			Steps: []RestoreStep{}, Refused: []Refusal{}, Notes: []string{}, Options: o, snapshot: snap,
 		},
 	}
+	if other {
+		b.note("%s has no snapshot here: those of %s are taken, the only host that has", env.Host, snap.Host)
+	}
 	if err := b.build(ctx, items); err != nil {
 		return nil, err
 	}
 	return b.plan, nil
+}
+
+// findHost finds the snapshot to restore. A whole host comes back from another's, and says so, when this host has none, as a
+// new machine, and only one other has.
+func findHost(ctx context.Context, env *Env, ref ItemRef, o RestoreOptions) (snap repo.Snapshot, other bool, err error) {
+	snap, err = find(ctx, env, ref, Query{Host: o.Host, Job: o.Job})
+	if !o.All || o.Host != "" || !errors.Is(err, repo.ErrNoSnapshot) {
+		return snap, false, err
+	}
+	all, listErr := env.Repo.Snapshots(ctx)
+	if listErr != nil {
+		return snap, false, listErr
+	}
+	var hosts []string
+	for _, s := range all {
+		if s.Job != repo.JobPruneArchive {
+			hosts = append(hosts, s.Host)
+		}
+	}
+	slices.Sort(hosts)
+	hosts = slices.Compact(hosts)
+	switch {
+	case len(hosts) == 1 && hosts[0] != env.Host:
+		snap, err = find(ctx, env, ref, Query{Host: hosts[0], Job: o.Job})
+		return snap, true, err
+	case len(hosts) > 1 && !slices.Contains(hosts, env.Host):
+		err = &UsageError{
+			Reason: fmt.Sprintf("%s has no snapshot here, and several other hosts have", env.Host),
+			Hint:   "name one with --host: " + joinNames(hosts),
+		}
+	}
+	return snap, false, err
 }
 
 func (o RestoreOptions) check(ref ItemRef) error {
@@ -62,6 +102,10 @@ func (o RestoreOptions) check(ref ItemRef) error {
 		return &UsageError{Reason: fmt.Sprintf("%s holds no files, so no path inside it either", FormatItem(ref.Kind, ref.Name))}
 	case ref.Path != "" && o.To == "":
 		return &UsageError{Reason: "a path inside an item needs --to DIR", Hint: "it is written below that folder under its own name"}
+	case o.ComposeFiles != "" && o.ComposeInPlace:
+		return &UsageError{Reason: "--compose-files and --compose-in-place exclude each other"}
+	case (o.ComposeFiles != "" || o.ComposeInPlace) && (o.To != "" || o.ToVolume != ""):
+		return &UsageError{Reason: "--compose-files and --compose-in-place belong to a restore into the engine, not to --to or --to-volume"}
 	case ref.Kind != "" && len(o.Only) > 0:
 		return &UsageError{Reason: "--only and an item in the snapshot's name exclude each other"}
 	}
@@ -109,6 +153,7 @@ type restoreBuilder struct {
 	plan     *RestorePlan
 	inv      *inventory // nil when the engine is not needed
 	room     roomNeeds
+	records  map[string]restoreRecord // of earlier runs from this snapshot
 }
 
 func (b *restoreBuilder) build(ctx context.Context, items []repo.Item) error {
@@ -127,8 +172,13 @@ func (b *restoreBuilder) build(ctx context.Context, items []repo.Item) error {
 			return err
 		}
 	}
+	var err error
+	if b.records, err = readRestoreRecords(b.env.StateDir, b.plan.Snapshot); err != nil {
+		return err
+	}
+	// Compose files come after folders, which may hold them and have to be empty.
 	steps := []func(context.Context, []repo.Item) error{
-		b.addNetworks, b.addImages, b.addVolumes, b.addFolders, b.addContainers,
+		b.addNetworks, b.addImages, b.addVolumes, b.addFolders, b.addComposeFiles, b.addContainers,
 	}
 	if b.options.ToVolume != "" {
 		steps = []func(context.Context, []repo.Item) error{b.addToVolume}
@@ -216,13 +266,24 @@ func (b *restoreBuilder) addFolder(it repo.Item) error {
 			return nil
 		}
 		step.file = file
-		if _, err := os.Lstat(filepath.Join(target, file)); !errors.Is(err, os.ErrNotExist) {
-			b.refuse(it, filepath.Join(target, file)+" is there already", "--to DIR writes it elsewhere")
+		path := filepath.Join(target, file)
+		if b.keepRestored(it, path, path, "") {
 			return nil
 		}
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			b.refuse(it, path+" is there already", "--to DIR writes it elsewhere")
+			return nil
+		}
+		step.staged = true
 	} else {
+		if b.keepRestored(it, target, target, "") {
+			return nil
+		}
 		empty, err := absentOrEmpty(target)
 		if err != nil {
+			return err
+		}
+		if step.staged, err = b.canStage(target); err != nil {
 			return err
 		}
 		if !empty {
@@ -233,6 +294,23 @@ func (b *restoreBuilder) addFolder(it repo.Item) error {
 	b.room.add(target, it)
 	b.plan.Steps = append(b.plan.Steps, step)
 	return nil
+}
+
+// canStage reports whether a folder that was restored elsewhere can be renamed to target: not where something is
+// mounted, nor to a folder that a container sees already.
+func (b *restoreBuilder) canStage(target string) (bool, error) {
+	info, err := os.Lstat(target)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return true, nil
+	case err != nil || !info.IsDir():
+		return false, err
+	}
+	mounted, err := isMountPoint(target)
+	if err != nil || mounted || b.inv == nil {
+		return false, err
+	}
+	return len(b.runningUsers(engine.Volume{Mountpoint: target})) == 0, nil
 }
 
 // absentOrEmpty reports whether a folder can take a restore.

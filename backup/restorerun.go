@@ -19,12 +19,14 @@ type restoreRun struct {
 	first  error // of the steps that failed
 	failed map[string]bool
 	loaded bool // images are loaded all at once
+
+	journal *restoreJournal // for the next run, should this one be cut short; nil when it only writes files
 }
 
 // ApplyRestore carries a plan out; a plan with refusals is a *RefusedError and nothing is done. A step
 // that fails does not keep the others from being done: then the error is a *PartialError, or the step's own when
 // nothing at all could be restored. What a failed step had begun to make is removed again.
-func ApplyRestore(ctx context.Context, env *Env, plan *RestorePlan) (*RestoreReport, error) {
+func ApplyRestore(ctx context.Context, env *Env, plan *RestorePlan) (_ *RestoreReport, err error) {
 	if len(plan.Refused) > 0 {
 		return nil, &RefusedError{Action: "restore", Reasons: plan.Refused}
 	}
@@ -36,10 +38,16 @@ func ApplyRestore(ctx context.Context, env *Env, plan *RestorePlan) (*RestoreRep
 	if r.report.Layers == nil {
 		r.report.Layers = []UnsavedLayer{}
 	}
+	if plan.Options.To == "" {
+		if r.journal, err = createRestoreJournal(env, plan.Snapshot); err != nil {
+			return nil, err
+		}
+		defer closing(r.journal, &err)
+	}
 	reporter := env.reporter()
 	reporter.Start(r.total())
 	defer reporter.Done()
-	err := r.steps(ctx)
+	err = r.steps(ctx)
 	r.report.Seconds = env.Now().Sub(begin).Seconds()
 	if err != nil {
 		return r.report, err
@@ -124,6 +132,8 @@ func (r *restoreRun) do(ctx context.Context, step *RestoreStep, rep *RestoreStep
 		return r.fillVolume(ctx, step, rep)
 	case ActionWriteFolder:
 		return r.writeFolder(ctx, step, rep)
+	case ActionWriteCompose:
+		return r.writeComposeFile(ctx, step)
 	case ActionWriteFile:
 		return r.writeFile(ctx, step)
 	case ActionLoadImage:

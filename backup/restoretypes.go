@@ -30,12 +30,13 @@ type RestoreAction string
 
 // What a step does.
 const (
-	ActionCreateVolume    RestoreAction = "create-volume"  // with driver, options and labels, then its files
-	ActionFillVolume      RestoreAction = "fill-volume"    // an existing, empty volume
-	ActionReplaceVolume   RestoreAction = "replace-volume" // in place, by renaming _data
-	ActionWriteFolder     RestoreAction = "write-folder"   // files below a folder that is absent or empty
-	ActionLoadImage       RestoreAction = "load-image"     // into the engine, with its tags
-	ActionWriteFile       RestoreAction = "write-file"     // a definition or an image as a file below To
+	ActionCreateVolume    RestoreAction = "create-volume"      // with driver, options and labels, then its files
+	ActionFillVolume      RestoreAction = "fill-volume"        // an existing, empty volume
+	ActionReplaceVolume   RestoreAction = "replace-volume"     // in place, by renaming _data
+	ActionWriteFolder     RestoreAction = "write-folder"       // files below a folder that is absent or empty
+	ActionLoadImage       RestoreAction = "load-image"         // into the engine, with its tags
+	ActionWriteFile       RestoreAction = "write-file"         // a definition or an image as a file below To
+	ActionWriteCompose    RestoreAction = "write-compose-file" // of a compose project, where there is none yet
 	ActionCreateNetwork   RestoreAction = "create-network"
 	ActionCreateContainer RestoreAction = "create-container"
 	ActionStartContainer  RestoreAction = "start-container"
@@ -61,6 +62,9 @@ type RestoreStep struct {
 	users  []guard.Target     // containers to be stopped for it
 	image  *archive.ImageItem // images
 	names  map[string]string  // containers: saved ids of others -> their names
+	staged bool               // folders: written beside their place first
+	left   string             // containers: id of one that a run which was cut short made and never started
+	root   string             // compose files: the folder below which it is written
 }
 
 func (s *RestoreStep) addNote(note string) {

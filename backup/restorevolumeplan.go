@@ -79,6 +79,9 @@ func (b *restoreBuilder) fillVolume(it repo.Item, v engine.Volume) error {
 		b.refuse(it, "volume exists and its files are on a device", "--to DIR writes its files elsewhere")
 		return nil
 	}
+	if b.keepRestored(it, v.Mountpoint, v.Name, "") {
+		return nil
+	}
 	empty, err := absentOrEmpty(v.Mountpoint)
 	if err != nil {
 		return err

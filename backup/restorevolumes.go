@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"davit/engine/hostfs"
+	"davit/engine"
 )
 
 // createVolume makes a volume and fills it. When that fails the volume is removed again.
@@ -20,7 +20,7 @@ func (r *restoreRun) createVolume(ctx context.Context, step *RestoreStep, rep *R
 		}
 	}()
 	if plainLocal(v) {
-		return r.fill(ctx, step, v.Mountpoint, rep)
+		return r.fillPlain(ctx, step, v, rep)
 	}
 	if v.Options["type"] == "tmpfs" {
 		rep.addNote("it lives in memory: made empty")
@@ -57,10 +57,18 @@ func (r *restoreRun) fillVolume(ctx context.Context, step *RestoreStep, rep *Res
 	if err != nil {
 		return err
 	}
-	return r.fill(ctx, step, v.Mountpoint, rep)
+	return r.fillPlain(ctx, step, v, rep)
 }
 
-func (r *restoreRun) fill(ctx context.Context, step *RestoreStep, dir string, rep *RestoreStepReport) (err error) {
+// fillPlain fills a plain volume. One with options has to keep its folder, to which a quota may be tied.
+func (r *restoreRun) fillPlain(ctx context.Context, step *RestoreStep, v engine.Volume, rep *RestoreStepReport) error {
+	if len(v.Options) > 0 {
+		return r.fill(ctx, step, v.Mountpoint, rep)
+	}
+	return r.restoreStaged(ctx, step, v.Mountpoint, rep)
+}
+
+func (r *restoreRun) fill(ctx context.Context, step *RestoreStep, dir string, rep *RestoreStepReport) error {
 	empty, err := absentOrEmpty(dir)
 	if err != nil {
 		return err
@@ -68,13 +76,5 @@ func (r *restoreRun) fill(ctx context.Context, step *RestoreStep, dir string, re
 	if !empty {
 		return errors.New("volume is not empty any more")
 	}
-	dst, err := hostfs.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer closing(dst, &err)
-	if err := r.restoreTree(ctx, step, dst, rep); err != nil {
-		return err
-	}
-	return dst.Syncfs()
+	return r.restoreSynced(ctx, step, dir, rep)
 }

@@ -40,6 +40,11 @@ func (r *createRun) saveDefinitions(ctx context.Context) error {
 				a.number(annLayerBytes, it.layer)
 			}
 		}
+		if st := it.doc.stat; st != nil {
+			a.number(annMode, int64(st.Mode&0o777))
+			a.number(annUID, int64(st.UID))
+			a.number(annGID, int64(st.GID))
+		}
 		r.items = append(r.items, repo.Item{Kind: it.Kind, Name: it.Name, Desc: desc, Annotations: a})
 		r.report.add(ItemReport{
 			Kind: it.Kind, Name: it.Name, Saved: true, Consistent: true, Bytes: int64(len(it.doc.data)),

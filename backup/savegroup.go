@@ -125,8 +125,20 @@ func (r *createRun) readFrozen(ctx context.Context, g *Group, trees []*tree, rel
 			return r.fail(ctx, t.item, err)
 		}
 	}
+	snapshots, err := r.prepareFS(trees)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, t := range trees {
+			t.release()
+		}
+		if err := snapshots.remove(); err != nil {
+			r.report.Notes = append(r.report.Notes, err.Error()+"; the next run, or davit recover, tries again")
+		}
+	}()
 	r.env.reporter().Item("freeze " + joinNames(memberNames(g, HoldPause, HoldStop)))
-	err = r.freezeAndRead(ctx, g, trees, spool)
+	err = r.freezeAndRead(ctx, g, trees, spool, snapshots)
 	released()
 	if err != nil {
 		return err
@@ -140,7 +152,7 @@ func (r *createRun) readFrozen(ctx context.Context, g *Group, trees []*tree, rel
 }
 
 // freezeAndRead holds the containers and reads every tree into its pending part.
-func (r *createRun) freezeAndRead(ctx context.Context, g *Group, trees []*tree, spool *chunk.Spool) error {
+func (r *createRun) freezeAndRead(ctx context.Context, g *Group, trees []*tree, spool *chunk.Spool, snapshots *fsSnapshots) error {
 	f, err := r.freeze(ctx, g)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -152,8 +164,12 @@ func (r *createRun) freezeAndRead(ctx context.Context, g *Group, trees []*tree, 
 		return nil
 	}
 	reading, cancel := context.WithTimeoutCause(ctx, r.plan.Options.MaxFreeze, errMaxFreeze)
+	snapshots.make(r.env.Now)
 	saver := r.newSaver(nil)
 	for _, t := range trees {
+		if t.snapshot != nil && t.snapshot.made {
+			continue
+		}
 		t.pending, err = saver.Read(reading, chunk.Local(t.root), t.cache, spool, t.options(false))
 		if err != nil {
 			t.pending, t.unsettled = nil, r.whyNotFrozen(reading, err)
@@ -193,6 +209,18 @@ func (r *createRun) whyNotFrozen(reading context.Context, err error) string {
 // settle stores what was read while the containers were held; what could not be is read now.
 func (r *createRun) settle(ctx context.Context, t *tree) error {
 	r.env.reporter().Item(t.item.Ref())
+	if s := t.snapshot; s != nil && s.made {
+		err := r.saveSnapshot(ctx, t)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		t.unsettled = err.Error()
+	} else if s != nil && s.err != nil {
+		r.note(t, "no snapshot: "+s.err.Error())
+	}
 	if t.pending != nil && t.pending.Lost() {
 		t.pending, t.unsettled = nil, "a file with several links vanished while it was read"
 	}
@@ -200,6 +228,9 @@ func (r *createRun) settle(ctx context.Context, t *tree) error {
 		result, err := t.pending.Store(ctx)
 		if err == nil {
 			t.keep(result)
+			if t.clones != nil && t.clones.Made() > 0 {
+				t.via = ViaReflink
+			}
 			return nil
 		}
 		if ctx.Err() != nil {

@@ -96,7 +96,8 @@ func (r *createRun) treeReport(t *tree, took time.Duration) ItemReport {
 		Files:      stats.Files, Entries: stats.Entries, Bytes: stats.Bytes, BytesRead: t.read,
 		BytesNew: t.stored.NewBytes, Stored: t.stored.StoredBytes, Seconds: took.Seconds(),
 	}
-	if t.pending != nil {
+	rep.Via = t.via
+	if t.pending != nil || t.via == ViaSnapshot {
 		rep.Passes = t.passes - 1
 	}
 	if t.unsettled != "" {

@@ -23,6 +23,14 @@ type tree struct {
 	helper *engine.Helper // holds a volume mounted, or nil
 	skip   *excludePatterns
 
+	snapshot   *fsSnapshot   // of the subvolume it lies in, or nil
+	inSnapshot string        // where it is in there
+	clones     *chunk.Clones // for its big files, or nil
+	noted      string        // why there is neither
+	via        Via
+	nested     string // a subvolume inside, which a snapshot leaves out
+	device     uint64
+
 	result     *chunk.Result
 	pending    *chunk.Pending
 	passes     int
@@ -50,6 +58,11 @@ func (r *createRun) openTree(ctx context.Context, it *PlannedItem) (*tree, error
 		return nil, errors.Join(err, t.close(ctx))
 	}
 	t.root = root
+	st, err := root.Stat()
+	if err != nil {
+		return nil, errors.Join(err, t.close(ctx))
+	}
+	t.device = st.Dev
 	t.cache = chunk.OpenCache(r.cachePath(it), r.env.Repo.Config().ID+" "+it.Ref())
 	return t, nil
 }
@@ -63,6 +76,13 @@ func (t *tree) close(ctx context.Context) error {
 		errs = append(errs, t.helper.Close(context.WithoutCancel(ctx)))
 	}
 	return errors.Join(errs...)
+}
+
+// release gives up what was read and not stored.
+func (t *tree) release() {
+	if t.pending != nil {
+		t.pending.Close()
+	}
 }
 
 // cachePath is where the cache of an item lies; "" keeps none.
@@ -80,7 +100,7 @@ func (r *createRun) cacheFolder() string {
 
 // options is how a pass over the tree walks it.
 func (t *tree) options(warm bool) chunk.SaveOptions {
-	return chunk.SaveOptions{Skip: t.skips, EnterMount: t.enters, Warm: warm}
+	return chunk.SaveOptions{Skip: t.skips, EnterMount: t.enters, Warm: warm, Clones: t.clones}
 }
 
 // firstOptions is options with what the run wants read although it seems not to have changed. Once is enough,
@@ -93,11 +113,26 @@ func (t *tree) firstOptions(warm bool, o *CreateOptions) chunk.SaveOptions {
 	return first
 }
 
-func (t *tree) skips(dir, name string, _ *hostfs.Stat) bool {
+func (t *tree) skips(dir, name string, st *hostfs.Stat) bool {
 	if t.item.file != "" && dir == "" && name != t.item.file {
 		return true
 	}
-	return t.skip.match(dir, name)
+	if t.skip.match(dir, name) {
+		return true
+	}
+	if st.IsDir() && (st.Dev != t.device && t.snapshot == nil || st.Ino == hostfs.NestedInode) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.nested = filepath.Join(dir, name)
+	}
+	return false
+}
+
+// nestedSubvolume is a folder below the root that is a subvolume of its own, as far as passes saw one.
+func (t *tree) nestedSubvolume() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.nested
 }
 
 // enters says whether to go on below a mount: on local disks. What a network, a process or the kernel

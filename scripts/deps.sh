@@ -20,7 +20,7 @@ engine="busybox-static iproute2 iptables kmod e2fsprogs debian-archive-keyring c
 packages() { # GROUP
 	case $1 in
 	build) ;;
-	test) echo "$engine acl attr jq zstd rsync skopeo xfsprogs libcap2-bin procps xz-utils bzip2 openssh-client" ;;
+	test) echo "$engine acl attr jq zstd rsync skopeo xfsprogs libcap2-bin procps xz-utils bzip2 openssh-client btrfs-progs" ;;
 	integration) echo "$engine mmdebstrap systemd-container xfsprogs btrfs-progs rsync chromium ncdu zsh fish man-db$(virtual)" ;;
 	demo) echo "$engine" ;;
 	bench) echo "$engine borgbackup zstd rsync xfsprogs time gdu" ;;

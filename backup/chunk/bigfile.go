@@ -26,7 +26,19 @@ func (w *worker) addBig(ctx context.Context, u *unit) error {
 		return w.note(u, m, err)
 	}
 	defer s.close()
-	if u.chunks == nil || !sameState(&s.stat, &m.stat) {
+	if u.chunks != nil && !sameState(&s.stat, &m.stat) {
+		u.chunks = nil
+	}
+	if u.chunks == nil && w.clone(u, s) {
+		return nil
+	}
+	return w.addBigContent(ctx, u, s)
+}
+
+// addBigContent reads the file that s is, unless its chunks are known, and appends its header.
+func (w *worker) addBigContent(ctx context.Context, u *unit, s *source) error {
+	m := u.last()
+	if u.chunks == nil {
 		err := w.readAtRest(ctx, u, s)
 		var unreadable fileError
 		if errors.As(err, &unreadable) {

@@ -26,6 +26,17 @@ func (t localTree) OpenFolder(rel string) (Folder, error) {
 	return localFolder{dir}, nil
 }
 
+// LocalSnapshot is the tree of a read-only snapshot of a folder, at when the making of it began: what was dirty then is in
+// it. It shares the cache of the folder itself, since inodes and times are the same.
+func LocalSnapshot(root *hostfs.Root, at time.Time) Tree { return snapshotTree{localTree{root}, at} }
+
+type snapshotTree struct {
+	localTree
+	at time.Time
+}
+
+func (t snapshotTree) Settle(func() time.Time) (time.Time, error) { return t.at, nil }
+
 type localFolder struct{ *hostfs.Dir }
 
 func (f localFolder) OpenRegular(name string) (File, hostfs.Stat, error) {

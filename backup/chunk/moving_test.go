@@ -3,6 +3,8 @@ package chunk_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,6 +181,87 @@ func TestDirtyPage(t *testing.T) {
 // stored afterwards: a later change is not in the snapshot.
 func TestFrozenRead(t *testing.T) {
 	src := t.TempDir()
+	pending, spool := frozenRead(t, src, nil)
+	defer spool.Close()
+	defer pending.Close()
+	if spool.Size() < 70<<20 {
+		t.Errorf("spool of %d bytes", spool.Size())
+	}
+	saver, root := chunk.NewSaver(newStore(t), options()), openRoot(t, src)
+	full := chunk.NewSpool(t.TempDir(), 1<<20)
+	defer full.Close()
+	if _, err := saver.Read(t.Context(), chunk.Local(root), chunk.OpenCache("", ""), full, chunk.SaveOptions{}); err == nil {
+		t.Error("a spool of 1 MiB took 70 MiB")
+	}
+}
+
+// On xfs and btrfs big files are cloned instead of read.
+func TestFrozenClone(t *testing.T) {
+	enginetest.NeedRoot(t)
+	for _, fs := range []string{"xfs", "btrfs"} {
+		disk := enginetest.CowDisk(t, fs, 600<<20)
+		for _, room := range []int64{1 << 30, 1 << 20} { // without room for a clone the file is read
+			src := filepath.Join(disk, fmt.Sprint(room))
+			if err := os.Mkdir(src, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			clones, err := chunk.NewClones(openRoot(t, src), room)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pending, spool := frozenRead(t, src, clones)
+			if cloned := spool.Size() < 1<<20 && clones.Made() == 1; cloned != (room > 70<<20) {
+				t.Errorf("%s: spool of %d bytes, %d clones", fs, spool.Size(), clones.Made())
+			}
+			pending.Close()
+			_ = spool.Close()
+		}
+	}
+	if _, err := chunk.NewClones(openRoot(t, enginetest.Disk(t, 32<<20)), 1<<30); !errors.Is(err, chunk.ErrNoClones) {
+		t.Errorf("clones on ext4: %v", err)
+	}
+}
+
+// The cache learns of the file that was cloned, not of its clone: the next pass reads nothing, and a change is seen.
+func TestClonesAndCache(t *testing.T) {
+	enginetest.NeedRoot(t)
+	src := enginetest.CowDisk(t, "xfs", 400<<20)
+	large := filepath.Join(src, "large")
+	fill := func(b byte) {
+		if err := os.WriteFile(large, bytes.Repeat([]byte{b}, 20<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill('a')
+	s, cache, root := newStore(t), chunk.OpenCache("", ""), openRoot(t, src)
+	later := options()
+	later.Now = func() time.Time { return time.Now().Add(time.Hour) } // all times of files are trusted
+	saver := chunk.NewSaver(s, later)
+	clones, err := chunk.NewClones(openRoot(t, src), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spool := chunk.NewSpool(t.TempDir(), 1<<30)
+	defer spool.Close()
+	pending, err := saver.Read(t.Context(), chunk.Local(root), cache, spool, chunk.SaveOptions{Clones: clones})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pending.Store(t.Context()); err != nil || clones.Made() != 1 {
+		t.Fatalf("%v, %d clones", err, clones.Made())
+	}
+	for _, want := range []int64{0, 20 << 20} {
+		result, err := saver.Save(t.Context(), chunk.Local(root), cache, chunk.SaveOptions{})
+		if err != nil || result.Stats.BytesRead != want {
+			t.Errorf("the next pass reads %d bytes, want %d: %v", result.Stats.BytesRead, want, err)
+		}
+		fill('b')
+	}
+}
+
+// frozenRead saves a tree, changes it, reads it as while its containers are frozen, changes it again and stores what was read.
+func frozenRead(t *testing.T, src string, clones *chunk.Clones) (*chunk.Pending, *chunk.Spool) {
+	t.Helper()
 	write := func(name string, size int, fill byte) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(src, name), bytes.Repeat([]byte{fill}, size), 0o600); err != nil {
@@ -190,20 +273,16 @@ func TestFrozenRead(t *testing.T) {
 	s := newStore(t)
 	saver := chunk.NewSaver(s, options())
 	cache := chunk.OpenCache("", "")
-	root := chunk.Local(openRoot(t, src))
-	if _, err := saver.Save(t.Context(), root, cache, chunk.SaveOptions{Warm: true}); err != nil {
+	root := openRoot(t, src)
+	if _, err := saver.Save(t.Context(), chunk.Local(root), cache, chunk.SaveOptions{Warm: true}); err != nil {
 		t.Fatal(err)
 	}
 	write("small", 1000, 'b')
 	write("large", 70<<20, 'b')
 	spool := chunk.NewSpool(t.TempDir(), 1<<30)
-	defer spool.Close()
-	pending, err := saver.Read(t.Context(), root, cache, spool, chunk.SaveOptions{})
+	pending, err := saver.Read(t.Context(), chunk.Local(root), cache, spool, chunk.SaveOptions{Clones: clones})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if spool.Size() < 70<<20 {
-		t.Errorf("spool of %d bytes", spool.Size())
 	}
 	want := describe(t, src)
 	write("small", 1000, 'c')
@@ -219,9 +298,5 @@ func TestFrozenRead(t *testing.T) {
 	for _, line := range want.Diff(describe(t, restore(t, s, item, chunk.RestoreOptions{}))) {
 		t.Error(line)
 	}
-	full := chunk.NewSpool(t.TempDir(), 1<<20)
-	defer full.Close()
-	if _, err := saver.Read(t.Context(), root, chunk.OpenCache("", ""), full, chunk.SaveOptions{}); err == nil {
-		t.Error("a spool of 1 MiB took 70 MiB")
-	}
+	return pending, spool
 }

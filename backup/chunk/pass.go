@@ -26,6 +26,7 @@ type pass struct {
 	reread  reread
 	lost    map[string]struct{}
 	spool   *Spool // nil: chunks are stored at once
+	thawed  bool   // what waits in the spool and in clones is stored now
 
 	chunks  chan chunkJob
 	buffers chan []byte

@@ -15,6 +15,7 @@ type source struct {
 	stat     hostfs.Stat
 	xattrs   []hostfs.Xattr
 	segments []hostfs.Segment // nil for a dense file
+	still    bool             // a clone, which nobody writes
 }
 
 func (w *worker) openSource(m *member) (*source, error) {
@@ -71,6 +72,9 @@ func (s *source) refresh() error {
 
 // changed tells whether the file was written since it was opened.
 func (s *source) changed() (bool, error) {
+	if s.still {
+		return false, nil
+	}
 	now, err := s.file.Stat()
 	if err != nil {
 		return false, err

@@ -60,6 +60,8 @@ type SaveOptions struct {
 	// Warm says that another pass will follow: a file that changes meanwhile
 	// is not read again at once.
 	Warm bool
+	// Clones, if not nil, is where Read takes big files instead of reading them.
+	Clones *Clones
 	// ForceRead reads every file, whatever the cache says.
 	ForceRead bool
 	// Reread reads one of so many shares of what did not change, the next one
@@ -137,7 +139,7 @@ type Pending struct {
 
 // Read reads what changed since the last pass into spool, as fast as it can:
 // nothing is compressed or stored. The containers may go on as soon as it
-// returns. Store does the rest.
+// returns. Store does the rest, or Close gives it up.
 func (s *Saver) Read(ctx context.Context, root Tree, cache *Cache, spool *Spool, o SaveOptions) (*Pending, error) {
 	p, err := s.begin(root, cache, o, nil)
 	if err != nil {
@@ -156,6 +158,7 @@ func (s *Saver) Read(ctx context.Context, root Tree, cache *Cache, spool *Spool,
 	})
 	p.startWorkers(ctx, group, jobs)
 	if err := group.Wait(); err != nil {
+		pending.Close()
 		return nil, err
 	}
 	return pending, nil
@@ -175,8 +178,13 @@ func (p *Pending) Lost() bool {
 // Store compresses and stores what Read left in the spool. A damaged catalog
 // that the cache relied on is an error; the next run reads the tree whole.
 func (p *Pending) Store(ctx context.Context) (*Result, error) {
+	defer p.Close()
 	pass := p.pass
+	pass.thawed = true
 	if err := pass.storeSpooled(ctx); err != nil {
+		return nil, err
+	}
+	if err := pass.storeCloned(ctx, p.units); err != nil {
 		return nil, err
 	}
 	c, err := pass.newCollector()

@@ -74,6 +74,7 @@ type unit struct {
 	pending atomic.Int32
 
 	cached    *runRecord // the run's record when nothing was read
+	cloned    *cloned    // its big file waits to be read
 	expect    *expected  // what the cache knew of a unit that is read all the same
 	run       *chunkRef
 	lines     []byte // the run's catalog lines; nil until needed when cached

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -63,7 +64,7 @@ func (w *worker) store(ctx context.Context, plain []byte, out *chunkRef) error {
 
 // emit stores a chunk, or keeps it for later while containers are frozen.
 func (w *worker) emit(ctx context.Context, plain []byte, out *chunkRef) error {
-	if w.pass.spool != nil {
+	if w.pass.spool != nil && !w.pass.thawed {
 		return w.pass.spool.put(plain, out)
 	}
 	return w.store(ctx, plain, out)
@@ -71,6 +72,9 @@ func (w *worker) emit(ctx context.Context, plain []byte, out *chunkRef) error {
 
 // readUnit reads what the cache did not answer of u.
 func (w *worker) readUnit(ctx context.Context, u *unit) error {
+	if u.cloned != nil {
+		return w.readCloned(ctx, u)
+	}
 	w.plain, w.lines = w.plain[:0], w.lines[:0]
 	if u.forget != nil {
 		defer u.forget()
@@ -92,6 +96,15 @@ func (w *worker) readUnit(ctx context.Context, u *unit) error {
 			return err
 		}
 	}
+	if u.cloned != nil {
+		u.cloned.plain, u.cloned.lines = slices.Clone(w.plain), slices.Clone(w.lines)
+		return nil
+	}
+	return w.finishUnit(ctx, u)
+}
+
+// finishUnit emits the run of a unit that was read.
+func (w *worker) finishUnit(ctx context.Context, u *unit) error {
 	u.lines = append([]byte(nil), w.lines...)
 	if len(w.plain) > 0 {
 		u.run = &chunkRef{}

@@ -42,6 +42,7 @@ type Job struct {
 	Repository  string             `yaml:"repository"` // may be left out when there is only one
 	What        What               `yaml:"what"`       // nothing: everything that matters
 	Consistency backup.Consistency `yaml:"consistency"`
+	FSSnapshots backup.FSSnapshots `yaml:"fs_snapshots"`
 	MaxFreeze   Duration           `yaml:"max_freeze"`
 	AllowRMLoss bool               `yaml:"allow_rm_loss"`
 	After       []Step             `yaml:"after"`
@@ -139,7 +140,7 @@ func (j *Job) Options() backup.CreateOptions {
 			All: w.All, Volumes: w.Volumes, Paths: w.Paths, Binds: w.Binds, Images: w.Images, Containers: w.Containers,
 			Projects: w.Projects, NoImages: w.NoImages, RWLayers: w.RWLayers, Include: w.Include, Exclude: w.Exclude,
 		},
-		Consistency: j.Consistency, MaxFreeze: j.MaxFreeze.Duration, AllowRMLoss: j.AllowRMLoss,
+		Consistency: j.Consistency, FSSnapshots: j.FSSnapshots, MaxFreeze: j.MaxFreeze.Duration, AllowRMLoss: j.AllowRMLoss,
 		Job: j.Name, RPO: j.RPO.Duration(), Labels: map[string]map[string]string{},
 	}
 	for name, c := range j.Containers {

@@ -171,6 +171,8 @@ func howRead(it backup.ItemReport) string {
 		return "live"
 	case it.Consistency != backup.ConsistencyLive && !it.Consistent:
 		return "inconsistent"
+	case it.Via != "":
+		return string(it.Via)
 	}
 	return string(it.Consistency)
 }

@@ -100,6 +100,11 @@ func (h *host) recoverFirst(c *cli.Context, env *backup.Env) error {
 	}
 	err := h.thaw(c)
 	text := &textWriter{w: h.err}
+	snapshots, left := backup.RecoverSnapshots(env.StateDir)
+	for _, path := range snapshots {
+		text.linef("removed the snapshot %s, left by a run that was killed", path)
+	}
+	err = errors.Join(err, left)
 	if eng, ok := env.Engine.(hook.Engine); ok {
 		done, more := hook.New(eng, env.StateDir, h.now, func(hook.Result) {}).Recover(c.Context)
 		for _, d := range done {

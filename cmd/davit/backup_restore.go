@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"davit/backup"
+	"davit/backup/repo"
 
 	"github.com/urfave/cli/v2"
 )
@@ -15,11 +16,13 @@ func (h *host) backupRestoreCommand() *cli.Command {
 		Name:  "restore",
 		Usage: "Bring back a snapshot, an item, or a file of it",
 		UsageText: "davit backup restore --repo DIR SNAPSHOT[:KIND/NAME[//PATH]] [flags]\n" +
+			"       davit backup restore --repo DIR --all [SNAPSHOT] [flags]\n" +
 			"       davit backup restore --repo DIR --commit | --rollback | --kept [ID]",
 		Description: paragraph("Existing data is never written over: volumes, folders and containers that are there already are "+
-			"refused, with the way out. --in-place replaces plain local volumes and keeps the old data until --commit.") +
+			"refused, with the way out. --in-place replaces plain local volumes and keeps the old data until --commit. A restore "+
+			"that was cut short is run again: it leaves what is right already.") +
 			examples(
-				"davit backup restore -r /srv/backup latest --containers --start",
+				"davit backup restore -r /srv/backup --all --containers --start --compose-files /srv/compose --yes",
 				"davit backup restore -r /srv/backup latest:volume/pgdata --to-volume pgdata2",
 				"davit backup restore -r /srv/backup latest:volume/pgdata//base/1 --to look",
 			) + exitCodes(exitDone, exitUsage, exitPartial, exitNoRepository, exitUnreachable, exitDamaged, exitInterrupted),
@@ -31,11 +34,14 @@ func (h *host) backupRestoreCommand() *cli.Command {
 func restoreFlags() []cli.Flag {
 	return append([]cli.Flag{
 		repoFlag(),
+		&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "a whole host, from latest unless a snapshot is named; from another host's when this one has none"},
 		&cli.StringFlag{Name: "to-volume", Usage: "restore a volume into a new volume `NAME`"},
 		&cli.StringFlag{Name: "to", Usage: "restore files below `DIR`, which must be absent or empty"},
 		&cli.BoolFlag{Name: "in-place", Usage: "replace the content of existing plain local volumes; the old data is kept until --commit"},
 		&cli.StringSliceFlag{Name: "only", Usage: "only items `KIND/NAME` or KIND; may be repeated"},
 		&cli.BoolFlag{Name: "containers", Usage: "recreate networks and containers, too"},
+		&cli.StringFlag{Name: "compose-files", Usage: "write compose and .env files below `DIR`/PROJECT, never over others"},
+		&cli.BoolFlag{Name: "compose-in-place", Usage: "write compose and .env files where they were, never over others"},
 		&cli.BoolFlag{Name: "start", Usage: "start the recreated containers that ran when they were saved"},
 		&cli.BoolFlag{Name: "allow-rm-loss", Usage: "with --in-place: stop --rm containers, which deletes their anonymous volumes"},
 		&cli.BoolFlag{Name: "commit", Usage: "delete the old data of a restore in place"},
@@ -52,11 +58,15 @@ func (h *host) backupRestore(c *cli.Context) error {
 	if c.Bool("commit") || c.Bool("rollback") || c.Bool("kept") {
 		return h.settleInPlace(c)
 	}
-	args, err := arguments(c, 1, "SNAPSHOT")
-	if err != nil {
-		return err
+	spec := repo.Latest
+	if !c.Bool("all") || c.NArg() > 0 {
+		args, err := arguments(c, 1, "SNAPSHOT")
+		if err != nil {
+			return err
+		}
+		spec = args[0]
 	}
-	options, err := restoreOptions(c, args[0])
+	options, err := restoreOptions(c, spec)
 	if err != nil {
 		return err
 	}
@@ -83,7 +93,7 @@ func (h *host) backupRestore(c *cli.Context) error {
 		return err
 	case c.Bool("dry-run"):
 		return h.showRestorePlan(c, plan)
-	case len(plan.Refused) == 0 && plan.Destructive():
+	case len(plan.Refused) == 0 && (plan.Destructive() || options.All):
 		if err := h.confirmRestore(c, plan); err != nil {
 			return err
 		}
@@ -96,6 +106,7 @@ func restoreOptions(c *cli.Context, spec string) (backup.RestoreOptions, error) 
 		Spec:        spec,
 		Host:        c.String("host"),
 		Job:         c.String("job"),
+		All:         c.Bool("all"),
 		Only:        c.StringSlice("only"),
 		ToVolume:    c.String("to-volume"),
 		To:          c.String("to"),
@@ -103,12 +114,17 @@ func restoreOptions(c *cli.Context, spec string) (backup.RestoreOptions, error) 
 		Containers:  c.Bool("containers"),
 		Start:       c.Bool("start"),
 		AllowRMLoss: c.Bool("allow-rm-loss"),
+
+		ComposeFiles:   c.String("compose-files"),
+		ComposeInPlace: c.Bool("compose-in-place"),
 	}
 	switch {
+	case o.All && strings.Contains(spec, ":"):
+		return o, misuse(c, "--all is a whole snapshot, not an item of it: "+spec, "")
 	case strings.Contains(o.Host, "://"):
 		return o, misuse(c, "--host behind restore is the host that made the snapshot, not an engine: "+o.Host,
 			"davit --host "+o.Host+" backup restore …")
-	case c.IsSet("to") && o.To == "", c.IsSet("to-volume") && o.ToVolume == "":
+	case c.IsSet("to") && o.To == "", c.IsSet("to-volume") && o.ToVolume == "", c.IsSet("compose-files") && o.ComposeFiles == "":
 		return o, misuse(c, "the target's name is empty", "")
 	}
 	_, err := backup.ParseItemRef(spec)
@@ -135,7 +151,11 @@ func (h *host) confirmRestore(c *cli.Context, plan *backup.RestorePlan) error {
 			return err
 		}
 	}
-	return h.confirm(c, "Replace this data and stop these containers meanwhile?")
+	question := "Replace this data and stop these containers meanwhile?"
+	if !plan.Destructive() {
+		question = "Restore all this?"
+	}
+	return h.confirm(c, question)
 }
 
 func (h *host) applyRestore(c *cli.Context, env *backup.Env, plan *backup.RestorePlan) error {

@@ -32,7 +32,17 @@ func (h *host) recover(c *cli.Context) error {
 	}
 	undone, err := guard.Recover(c.Context, backup.GuardFolder(global(c, "state-dir")), guardConnect)
 	moved, migration := h.recoverMigration(c)
-	return errors.Join(err, migration, h.writeUndone(c, undone, moved), h.recoverHooks(c))
+	return errors.Join(err, migration, h.writeUndone(c, undone, moved), h.recoverSnapshots(c), h.recoverHooks(c))
+}
+
+// recoverSnapshots removes the snapshots of file systems that a killed backup left.
+func (h *host) recoverSnapshots(c *cli.Context) error {
+	removed, err := backup.RecoverSnapshots(global(c, "state-dir"))
+	text := &textWriter{w: h.err}
+	for _, path := range removed {
+		text.linef("removed the snapshot %s", path)
+	}
+	return errors.Join(err, text.err)
 }
 
 // recoverHooks runs what hooks of a killed run left due; without any of that it needs no engine.

@@ -12,6 +12,15 @@ func Disk(t testing.TB, size int64) string {
 	return DiskOf(t, size, "mkfs.ext4", "-q", "-F", "-m", "0")
 }
 
+// CowDisk is Disk with a file system that shares blocks between files: "btrfs", at least 110 MiB, or "xfs", at least 300 MiB.
+func CowDisk(t testing.TB, fs string, size int64) string {
+	t.Helper()
+	if fs == "xfs" {
+		return DiskOf(t, size, "mkfs.xfs", "-q", "-m", "reflink=1")
+	}
+	return DiskOf(t, size, "mkfs."+fs, "-q")
+}
+
 // DiskOf mounts an empty file system of size bytes, which mkfs makes in the image that it
 // gets as its last argument, and returns its folder. The image is in memory where that is
 // possible, so that a test with many small files or many syncs does not wait for the disk
