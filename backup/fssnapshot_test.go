@@ -39,7 +39,7 @@ func TestFSSnapshots(t *testing.T) {
 			waitFor(t, src+"/b", "0000000002")
 			o := CreateOptions{Selection: Selection{Containers: []string{fs.name}, NoImages: true}}
 			shortest := 1.0
-			for run := range 5 {
+			for run := 0; run < 3 || shortest > 0.1 && run < 10; run++ { // the machine may be busy
 				report := create(t, h.env, o)
 				it := treeItem(t, report)
 				shortest = min(shortest, report.Freezes[0].Seconds)

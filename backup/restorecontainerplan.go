@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -107,7 +108,7 @@ func (b *restoreBuilder) addContainer(c savedContainer, all []savedContainer) {
 		if b.keepRestored(c.item, c.item.Name, c.item.Name, here.ID) {
 			return
 		}
-		if _, begun := b.restored(c.item, c.item.Name, ""); begun && neverStarted(here) {
+		if _, begun := b.restored(c.item, c.item.Name, ""); begun && neverStarted(here) && sameCommand(here.Raw, c.raw) {
 			left = here.ID
 		} else {
 			b.refuse(c.item, "a container of this name exists already", "rename or remove it first, or leave it out with --only")
@@ -144,4 +145,17 @@ func neverStarted(c engine.Container) bool {
 		return false
 	}
 	return doc.State.Status == "created" && strings.HasPrefix(doc.State.StartedAt, "0001-01-01T")
+}
+
+// sameCommand reports whether two containers were made for the same: then one of them may be what a restore of the other has
+// begun to make, and not somebody else's.
+func sameCommand(a, b json.RawMessage) bool {
+	type command struct {
+		Config struct {
+			Cmd, Entrypoint []string
+			Labels          map[string]string
+		}
+	}
+	var x, y command
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

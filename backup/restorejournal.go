@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,11 +88,12 @@ func (j *restoreJournal) stage(target string) (string, error) {
 	return dir, j.write()
 }
 
-// mark notes what an item is about to become.
+// mark notes what an item is about to become. What was only about to be made is made then.
 func (j *restoreJournal) mark(it repo.Item, target, identity string) error {
-	j.record.Marks = append(j.record.Marks, restoreMark{
-		Item: FormatItem(it.Kind, it.Name), Digest: it.Desc.Digest.String(), Target: target, Identity: identity,
-	})
+	m := restoreMark{Item: FormatItem(it.Kind, it.Name), Digest: it.Desc.Digest.String(), Target: target}
+	j.record.Marks = slices.DeleteFunc(j.record.Marks, func(other restoreMark) bool { return other == m })
+	m.Identity = identity
+	j.record.Marks = append(j.record.Marks, m)
 	return j.write()
 }
 

@@ -48,7 +48,7 @@ func createFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "max-freeze", Value: backup.DefaultMaxFreeze, EnvVars: []string{"DAVIT_MAX_FREEZE"},
 			Usage: "let a group of containers go after this `TIME`, its items are then marked as not consistent"},
 		&cli.StringFlag{Name: "fs-snapshots", Value: string(backup.FSSnapshotsAuto), EnvVars: []string{"DAVIT_FS_SNAPSHOTS"},
-			Usage: "`WHEN` to freeze only for a btrfs snapshot or xfs reflinks: auto (where they work) or never"},
+			Usage: "`HOW` to use snapshots: auto or never"},
 		&cli.BoolFlag{Name: "allow-rm-loss", Usage: "with --consistency stop: stop --rm containers, which deletes their anonymous volumes"},
 		&cli.StringFlag{Name: "job", EnvVars: []string{"DAVIT_JOB"}, Usage: "`NAME` to file the snapshot under"},
 		&cli.StringFlag{Name: "compression", EnvVars: []string{"DAVIT_COMPRESSION"},

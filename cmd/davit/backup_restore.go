@@ -22,7 +22,7 @@ func (h *host) backupRestoreCommand() *cli.Command {
 			"refused, with the way out. --in-place replaces plain local volumes and keeps the old data until --commit. A restore "+
 			"that was cut short is run again: it leaves what is right already.") +
 			examples(
-				"davit backup restore -r /srv/backup --all --containers --start --compose-files /srv/compose --yes",
+				"davit backup restore -r /srv/backup --all --start --compose-files /srv/new",
 				"davit backup restore -r /srv/backup latest:volume/pgdata --to-volume pgdata2",
 				"davit backup restore -r /srv/backup latest:volume/pgdata//base/1 --to look",
 			) + exitCodes(exitDone, exitUsage, exitPartial, exitNoRepository, exitUnreachable, exitDamaged, exitInterrupted),
