@@ -157,7 +157,7 @@ func (f *fakeFrozen) Thaw(context.Context) (guard.Held, error) {
 }
 
 // testEnv is an Env with a new repository; eng may be nil.
-func testEnv(t *testing.T, eng Engine) *Env {
+func testEnv(t testing.TB, eng Engine) *Env {
 	t.Helper()
 	dir := t.TempDir()
 	r, err := repo.Init(dir+"/repo", repo.Options{Host: "testhost"})
