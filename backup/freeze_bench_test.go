@@ -30,7 +30,7 @@ func BenchmarkFreeze(b *testing.B) {
 	for _, fs := range []string{"ext4", "xfs", "btrfs"} {
 		b.Run(fs, func(b *testing.B) {
 			disk := b.TempDir()
-			if out, err := exec.Command("mount", "--bind", enginetest.DiskOf(b, fs, 8<<30), disk).CombinedOutput(); err != nil {
+			if out, err := exec.Command("mount", "--bind", benchDisk(b, fs), disk).CombinedOutput(); err != nil {
 				b.Fatalf("mount: %v: %s", err, out)
 			}
 			b.Cleanup(func() { _ = exec.Command("umount", "--lazy", disk).Run() })
@@ -47,6 +47,15 @@ func BenchmarkFreeze(b *testing.B) {
 			b.ReportMetric(frozen.Seconds()/stopped.Seconds(), "ratio")
 		})
 	}
+}
+
+func benchDisk(b *testing.B, fs string) string {
+	b.Helper()
+	const size = 8 << 30
+	if fs == "ext4" {
+		return enginetest.Disk(b, size)
+	}
+	return enginetest.CowDisk(b, fs, size)
 }
 
 // benchHost is an engine with the container of BenchmarkFreeze.

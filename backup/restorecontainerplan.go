@@ -104,11 +104,12 @@ func inOrder(saved []savedContainer) []savedContainer {
 
 func (b *restoreBuilder) addContainer(c savedContainer, all []savedContainer) {
 	left := ""
+	_, begun := b.restored(c.item, c.item.Name, "")
 	if here, ok := b.inv.container(c.item.Name); ok && here.Name == c.item.Name {
 		if b.keepRestored(c.item, c.item.Name, c.item.Name, here.ID) {
 			return
 		}
-		if _, begun := b.restored(c.item, c.item.Name, ""); begun && neverStarted(here) && sameCommand(here.Raw, c.raw) {
+		if begun && neverStarted(here) && sameCommand(here.Raw, c.raw) {
 			left = here.ID
 		} else {
 			b.refuse(c.item, "a container of this name exists already", "rename or remove it first, or leave it out with --only")
@@ -117,7 +118,7 @@ func (b *restoreBuilder) addContainer(c savedContainer, all []savedContainer) {
 	}
 	step := RestoreStep{
 		Action: ActionCreateContainer, Kind: KindContainer, Name: c.item.Name, Target: c.item.Name,
-		item: c.item, names: map[string]string{}, left: left,
+		item: c.item, names: map[string]string{}, left: left, begun: begun,
 	}
 	if left != "" {
 		step.addNote("made again: its making was cut short")

@@ -2,7 +2,10 @@ package backup
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"davit/engine"
 )
@@ -33,6 +36,12 @@ func (r *restoreRun) createContainer(ctx context.Context, step *RestoreStep, rep
 		return err
 	}
 	id, warnings, err := r.env.Engine.CreateContainerFromInspect(ctx, raw)
+	if step.begun && engine.IsConflict(err) {
+		if err = r.removeUnfinished(ctx, step, raw, err); err != nil {
+			return err
+		}
+		id, warnings, err = r.env.Engine.CreateContainerFromInspect(ctx, raw)
+	}
 	if err != nil {
 		return err
 	}
@@ -44,6 +53,36 @@ func (r *restoreRun) createContainer(ctx context.Context, step *RestoreStep, rep
 		rep.addNote(w)
 	}
 	return nil
+}
+
+// unfinishedWait is how long the engine may take to end the making of a container that nobody waits for any more.
+const unfinishedWait = time.Minute
+
+// removeUnfinished removes a container that an engine was still making for a run that was killed: its name is taken, but it
+// is not listed until it is done. Another container of that name stays, and taken is the error.
+func (r *restoreRun) removeUnfinished(ctx context.Context, step *RestoreStep, raw json.RawMessage, taken error) error {
+	ctx, cancel := context.WithTimeout(ctx, unfinishedWait)
+	defer cancel()
+	for {
+		containers, err := r.env.Engine.Containers(ctx)
+		if err != nil {
+			return errors.Join(taken, err)
+		}
+		for _, c := range containers {
+			if c.Name != step.Target {
+				continue
+			}
+			if !neverStarted(c) || !sameCommand(c.Raw, raw) {
+				return taken
+			}
+			return r.env.Engine.RemoveContainer(ctx, c.ID)
+		}
+		select {
+		case <-ctx.Done():
+			return taken
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 func (r *restoreRun) startContainer(ctx context.Context, step *RestoreStep) error {

@@ -64,6 +64,7 @@ type RestoreStep struct {
 	names  map[string]string  // containers: saved ids of others -> their names
 	staged bool               // folders: written beside their place first
 	left   string             // containers: id of one that a run which was cut short made and never started
+	begun  bool               // containers: such a run was about to make it
 	root   string             // compose files: the folder below which it is written
 }
 
