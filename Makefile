@@ -73,6 +73,11 @@ bench: build ## measure davit against restic, borg, kopia and tar | zstd (root, 
 	scripts/bench.sh
 	$(GO) test -run '^$$' -bench DockerPs -benchtime 30x ./cmd/davit
 
+.PHONY: bench-migrate
+bench-migrate: ## measure the move of a data-root of 5 GB against rsync and cp, ext4 and xfs (root)
+	@scripts/deps.sh integration
+	$(GO) test -tags integration -run '^$$' -bench Move -benchtime 1x -timeout 60m ./migrate/hosttest
+
 .PHONY: demo
 demo: ## build davit and do its main job on a private Docker engine (root)
 	@scripts/deps.sh demo

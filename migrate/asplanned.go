@@ -86,7 +86,9 @@ func (r *work) open(s preflight.Store) (*trees, error) {
 		if d.Path != s.To && d.Path != s.From {
 			continue
 		}
-		if m, _ := hostfs.MountOf(mounts, d.Path); m.Point != d.MountPoint || m.FSType != d.FSType {
+		m, _ := hostfs.MountOf(mounts, d.Path)
+		itself := m.Point == d.Path && m.Source == d.Source // as an engine mounts its root where nothing is shared
+		if m.FSType != d.FSType || m.Point != d.MountPoint && !itself {
 			return nil, &ChangedError{fmt.Sprintf("what was mounted on %s (%s) has gone", d.MountPoint, d.FSType)}
 		}
 	}

@@ -20,6 +20,15 @@ import (
 	"davit/migrate/preflight"
 )
 
+// silent is a Reporter for nobody.
+type silent struct{}
+
+func (silent) Start(int64, int64) {}
+func (silent) Item(string)        {}
+func (silent) Add(int64)          {}
+func (silent) Say(string)         {}
+func (silent) Down(time.Time)     {}
+
 // mostMemory is what a worker may take at its peak to move a million files.
 const mostMemory = 300 << 20
 

@@ -34,10 +34,8 @@ func TestOthersInTheMiddle(t *testing.T) {
 			h.t = t
 			h.must("docker exec onfailure sh -c 'dd if=/dev/urandom of=/files/big bs=1M count=30 2> /dev/null; sync'")
 			lines := h.count()
-			root := h.Root(t)
 			ended := h.begin(slow)
-			h.worker(root)
-			h.waitFor("it copies", "ls /mnt/disk1/docker/volumes > /dev/null")
+			h.waitFor("it copies", "ls /mnt/disk1/docker/*/ > /dev/null")
 			h.must(row.how)
 			a := <-ended
 			if a.code != 1 || !strings.Contains(a.out, row.words) {
@@ -55,18 +53,19 @@ func TestOthersInTheMiddle(t *testing.T) {
 	// An engine that somebody restarts while it is copied is no reason not to go on, and two runs are one too many.
 	h.must("docker exec onfailure sh -c 'dd if=/dev/urandom of=/files/big bs=1M count=30 2> /dev/null; sync'")
 	lines := h.count()
-	root := h.Root(t)
-	first := h.begin(slow)
-	h.worker(root)
-	h.waitFor("it copies", "ls /mnt/disk1/docker/volumes > /dev/null")
+	first := h.begin("migrate run --to /mnt/disk1/docker --yes --bwlimit 2MB")
+	h.waitFor("it copies", "ls /mnt/disk1/docker/*/ > /dev/null")
 	if out, errs, code := h.Run(t, "sh", "-c", "davit "+slow); code != 11 || !strings.Contains(out+errs, "under way") {
 		t.Errorf("a second run: exit code %d: %s%s", code, out, errs)
 	}
-	h.must("systemctl restart docker; docker start plain web onfailure paused > /dev/null; docker pause paused; docker stop stopped; docker exec onfailure rm /files/big")
-	h.settled(before)
+	h.must("systemctl restart docker; docker start plain web onfailure paused > /dev/null; docker pause paused; docker stop stopped")
+	if step, _ := h.state(); step != "copy" {
+		t.Fatalf("the engine was not restarted in time: step %s", step)
+	}
 	if a := <-first; a.code != 0 {
 		t.Errorf("exit code %d: %s", a.code, a.out)
 	}
+	h.must("docker exec onfailure rm /files/big")
 	h.settled(before)
 	h.works(lines)
 	if got := h.root(); got != "/mnt/disk1/docker" {
