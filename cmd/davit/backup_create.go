@@ -113,9 +113,7 @@ func (h *host) backupCreate(c *cli.Context) error {
 		}
 		defer closeEngine()
 		if !dryRun {
-			if err := h.recoverFirst(c, env); err != nil {
-				return err
-			}
+			h.recoverFirst(c, env)
 		}
 	}
 	if dryRun {

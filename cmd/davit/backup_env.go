@@ -75,8 +75,12 @@ func (h *host) connect(c *cli.Context) (*engine.Engine, error) {
 	})
 }
 
-// withEngine connects env to the engine, and to the guard that undoes what a killed run leaves.
+// withEngine connects env to the engine, and to the guard that undoes what a killed run leaves. While the engine's data
+// changes its place nobody begins to work with containers: [migrate.ErrBusy].
 func (h *host) withEngine(c *cli.Context, env *backup.Env) (close func(), err error) {
+	if migrate.CuttingOver(env.StateDir) {
+		return nil, migrate.ErrBusy
+	}
 	eng, err := h.connect(c)
 	if err != nil {
 		return nil, err
@@ -93,11 +97,8 @@ func (h *host) withEngine(c *cli.Context, env *backup.Env) (close func(), err er
 }
 
 // recoverFirst undoes what earlier runs left before a new one begins. What cannot be undone now is told, and does not
-// keep a backup from being made. Only while the engine's data changes its place nothing begins: [migrate.ErrBusy].
-func (h *host) recoverFirst(c *cli.Context, env *backup.Env) error {
-	if migrate.CuttingOver(env.StateDir) {
-		return migrate.ErrBusy
-	}
+// keep a backup from being made.
+func (h *host) recoverFirst(c *cli.Context, env *backup.Env) {
 	err := h.thaw(c)
 	text := &textWriter{w: h.err}
 	snapshots, left := backup.RecoverSnapshots(env.StateDir)
@@ -115,7 +116,6 @@ func (h *host) recoverFirst(c *cli.Context, env *backup.Env) error {
 	if err != nil {
 		text.linef("warning: %s", oneLine(err))
 	}
-	return nil
 }
 
 // thaw undoes what dead runs left frozen, and tells it.

@@ -82,9 +82,7 @@ func (h *host) backupRestore(c *cli.Context) error {
 		}
 		defer closeEngine()
 		if !c.Bool("dry-run") {
-			if err := h.recoverFirst(c, env); err != nil {
-				return err
-			}
+			h.recoverFirst(c, env)
 		}
 	}
 	plan, err := backup.PlanRestore(c.Context, env, options)

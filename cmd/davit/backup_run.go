@@ -151,11 +151,7 @@ func (h *host) openForJob(c *cli.Context, r *job.Repository, engine bool, log fu
 		closeRepo()
 		return nil, nil, err
 	}
-	if err := h.recoverFirst(c, env); err != nil {
-		closeEngine()
-		closeRepo()
-		return nil, nil, err
-	}
+	h.recoverFirst(c, env)
 	if eng, ok := env.Engine.(hook.Engine); ok {
 		env.Hooks = hook.New(eng, env.StateDir, h.now, log)
 	}
