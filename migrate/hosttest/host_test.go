@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long anything may take before a test gives up.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // host is a host with an engine, davit, and things to lose.
 type host struct {
