@@ -60,6 +60,53 @@ func TestIncompressible(t *testing.T) {
 	}
 }
 
+// The entropy of single bytes, against data where it is known.
+func TestBitsPerByte(t *testing.T) {
+	for name, c := range map[string]struct {
+		data     []byte
+		from, to float64
+	}{
+		"noise":      {noise(16 << 10), 7.98, 8},
+		"one letter": {bytes.Repeat([]byte("a"), 400), 0, 0},
+		"two":        {bytes.Repeat([]byte("ab"), 8<<10), 1, 1},
+		"all":        {allBytes(64), 8, 8},
+		"sixteen":    {sixteen(noise(16 << 10)), 3.99, 4},
+	} {
+		if got := bitsPerByte(c.data); got < c.from || got > c.to {
+			t.Errorf("%s: %g bits", name, got)
+		}
+	}
+}
+
+func allBytes(times int) []byte {
+	var data []byte
+	for i := range 256 * times {
+		data = append(data, byte(i))
+	}
+	return data
+}
+
+func sixteen(data []byte) []byte {
+	for i := range data {
+		data[i] &= 15
+	}
+	return data
+}
+
+// BenchmarkSample is what a look at data that does compress costs.
+func BenchmarkSample(b *testing.B) {
+	e, err := newEncoder(zstd.SpeedFastest)
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := sixteen(noise(256 << 10))
+	for b.Loop() {
+		if e.incompressible(text) {
+			b.Fatal("taken for noise")
+		}
+	}
+}
+
 // BenchmarkNoise is what data that does not compress costs.
 func BenchmarkNoise(b *testing.B) {
 	data := noise(1 << 20)
