@@ -61,7 +61,7 @@ func Restore(ctx context.Context, r Reader, item ocispec.Descriptor, dst *hostfs
 	if err := re.selection.resolve(ctx, r, item); err != nil {
 		return nil, err
 	}
-	if re.owner, re.plain, err = dst.NewFiles(); err != nil {
+	if re.created, err = dst.NewFiles(); err != nil {
 		return nil, err
 	}
 	re.flusher = newFlusher(dst.Syncfs)
@@ -89,8 +89,7 @@ type restorer struct {
 	options   RestoreOptions
 	selection selection
 	flusher   *flusher
-	owner     hostfs.Owner // of what is created
-	plain     bool         // and whether it inherits nothing else
+	created   hostfs.NewFiles // what a file is like before its metadata is set
 
 	entries, files, bytes atomic.Int64
 
@@ -144,14 +143,6 @@ func (re *restorer) content(ctx context.Context, item ocispec.Descriptor) error 
 		})
 	}
 	return re.closeTargets(group.Wait())
-}
-
-// setMeta sets what belongs to a file that was just created.
-func (re *restorer) setMeta(fd int, meta *hostfs.Meta) error {
-	if re.plain {
-		return hostfs.SetMetaNew(fd, meta, re.owner)
-	}
-	return hostfs.SetMetaFd(fd, meta)
 }
 
 // closeTargets closes the big files whose content did not arrive whole: after

@@ -15,16 +15,21 @@ import (
 // makeFile writes a small file whole, or opens a big one for the chunks that
 // follow.
 func (w *restoreWorker) makeFile(dir *hostfs.Dir, name string, e *streamEntry, meta *hostfs.Meta, target *bigTarget) error {
-	fd, err := dir.CreateFile(name)
-	if err != nil {
-		return err
-	}
 	if e.big {
+		fd, err := dir.CreateFile(name)
+		if err != nil {
+			return err
+		}
 		target.open(fd, e, meta)
 		w.re.mu.Lock()
 		defer w.re.mu.Unlock()
 		w.re.targets = append(w.re.targets, target)
 		return nil
+	}
+	mode := w.re.created.Mode(meta)
+	fd, err := dir.CreateNew(name, mode)
+	if err != nil {
+		return err
 	}
 	h := &e.header
 	if h.sparse == nil {
@@ -36,7 +41,7 @@ func (w *restoreWorker) makeFile(dir *hostfs.Dir, name string, e *streamEntry, m
 		}
 	}
 	if err == nil {
-		err = w.re.setMeta(fd, meta)
+		err = w.re.created.SetMeta(fd, meta, mode)
 	}
 	return errors.Join(err, closeFd(fd))
 }
@@ -142,7 +147,7 @@ func (w *restoreWorker) chunk(ctx context.Context, job restoreJob) error {
 	t.finished.Store(true)
 	err = unix.Ftruncate(t.fd, t.real)
 	if err == nil {
-		err = w.re.setMeta(t.fd, &t.meta)
+		err = w.re.created.SetMeta(t.fd, &t.meta, hostfs.PrivateMode)
 	}
 	return w.note(t.path, errors.Join(err, closeFd(t.fd)))
 }

@@ -23,8 +23,9 @@ func malformed(format string, args ...any) error {
 // entryReader reads the entries of one plain run. It accepts what header.append
 // writes and little else, since everything it returns is written to disk.
 type entryReader struct {
-	data []byte
-	at   int
+	data    []byte
+	at      int
+	records map[string]string // PAX records of the entry; used again
 }
 
 // streamEntry is one entry of a run. Content is nil for a big file, whose
@@ -36,6 +37,9 @@ type streamEntry struct {
 	offset  int // of its first header block
 	data    int // of its content
 }
+
+// usualRecords is more than an entry has that no attribute makes longer.
+const usualRecords = 16
 
 // more tells whether the run has another entry.
 func (r *entryReader) more() bool { return r.at < len(r.data) }
@@ -58,18 +62,20 @@ func (r *entryReader) next(e *streamEntry) error {
 	if err != nil {
 		return err
 	}
-	records, err := parseRecords(body)
-	if err != nil {
+	if r.records == nil || len(r.records) > usualRecords { // clearing takes as long as the map was ever large
+		r.records = map[string]string{}
+	}
+	if err := parseRecords(r.records, body); err != nil {
 		return err
 	}
 	if block, err = r.block(); err != nil {
 		return err
 	}
-	stored, err := e.header.parse(block, records)
+	stored, err := e.header.parse(block, r.records)
 	if err != nil {
 		return err
 	}
-	return r.content(e, stored, records)
+	return r.content(e, stored)
 }
 
 // block returns the next header block after checking its sum.
@@ -100,7 +106,7 @@ func (r *entryReader) take(size int64) ([]byte, error) {
 	return body, nil
 }
 
-func (r *entryReader) content(e *streamEntry, stored int64, records map[string]string) error {
+func (r *entryReader) content(e *streamEntry, stored int64) error {
 	h := &e.header
 	h.size = stored
 	if h.kind != tarFile {
@@ -109,7 +115,7 @@ func (r *entryReader) content(e *streamEntry, stored int64, records map[string]s
 		}
 		return nil
 	}
-	if _, ok := records["GNU.sparse.major"]; ok {
+	if _, ok := r.records["GNU.sparse.major"]; ok {
 		segments, length, err := parseSparseMap(r.data[r.at:], h.real)
 		if err != nil {
 			return fmt.Errorf("%w: %w", errStream, err)
@@ -146,8 +152,11 @@ func (h *header) parse(b []byte, records map[string]string) (stored int64, err e
 	h.kind = b[atKind]
 	h.mode = uint32(numbers[0].value & 0o7777)
 	uid, gid, stored := numbers[1].value, numbers[2].value, numbers[3].value
-	for key, dst := range map[string]*int64{"uid": &uid, "gid": &gid, "size": &stored, "GNU.sparse.realsize": &h.real} {
-		if err := parseNumber(records, key, dst); err != nil {
+	for _, n := range [...]struct {
+		key string
+		dst *int64
+	}{{"uid", &uid}, {"gid", &gid}, {"size", &stored}, {"GNU.sparse.realsize", &h.real}} {
+		if err := parseNumber(records, n.key, n.dst); err != nil {
 			return 0, err
 		}
 	}
@@ -234,26 +243,26 @@ func parseOctal(field []byte) (int64, error) {
 	return n, nil
 }
 
-// parseRecords reads PAX records; the last of a key wins, as POSIX says.
-func parseRecords(data []byte) (map[string]string, error) {
-	records := map[string]string{}
+// parseRecords replaces records by the PAX records of data; the last of a key wins, as POSIX says.
+func parseRecords(records map[string]string, data []byte) error {
+	clear(records)
 	for len(data) > 0 {
 		space := bytes.IndexByte(data[:min(len(data), 12)], ' ')
 		if space <= 0 {
-			return nil, malformed("PAX record without length")
+			return malformed("PAX record without length")
 		}
 		size, err := strconv.Atoi(string(data[:space]))
 		if err != nil || size <= space+2 || size > len(data) || data[size-1] != '\n' {
-			return nil, malformed("PAX record of bad length")
+			return malformed("PAX record of bad length")
 		}
 		key, value, ok := strings.Cut(string(data[space+1:size-1]), "=")
 		if !ok || key == "" {
-			return nil, malformed("PAX record without key")
+			return malformed("PAX record without key")
 		}
 		records[key] = value
 		data = data[size:]
 	}
-	return records, nil
+	return nil
 }
 
 func parseNumber(records map[string]string, key string, dst *int64) error {

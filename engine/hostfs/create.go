@@ -35,15 +35,7 @@ func (d *Dir) Link(oldDir *Dir, oldname, name string) error {
 
 // CreateFile makes a new file, mode 0600, open for reading and writing. Whatever is there already, a dangling symlink
 // too, is an error that errors.Is takes for fs.ErrExist. The caller closes fd with unix.Close.
-func (d *Dir) CreateFile(name string) (fd int, err error) {
-	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd = -1
-	err = d.make("create", name, func() error {
-		fd, err = unix.Openat(d.fd, name, flags, 0o600)
-		return err
-	})
-	return fd, err
-}
+func (d *Dir) CreateFile(name string) (fd int, err error) { return d.CreateNew(name, PrivateMode) }
 
 func (d *Dir) make(what, name string, do func() error) error {
 	if err := checkName(name); err != nil {

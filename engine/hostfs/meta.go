@@ -49,42 +49,6 @@ func SetMetaFd(fd int, m *Meta) error {
 	})
 }
 
-// Owner is the owner of files that are created in a folder.
-type Owner struct{ UID, GID uint32 }
-
-// NewFiles tells who owns what this process creates below the folder, and whether it is created plain: without an
-// inherited ACL or group. What is created in a folder with the set-group-ID bit, or on a file system with the mount
-// option grpid, has the folder's group.
-func (r *Root) NewFiles() (owner Owner, plain bool, err error) {
-	st, err := r.Stat()
-	if err != nil {
-		return Owner{}, false, err
-	}
-	xattrs, err := FdXattrs(r.fd)
-	if err != nil {
-		return Owner{}, false, err
-	}
-	owner = Owner{UID: uint32(unix.Geteuid()), GID: uint32(unix.Getegid())}
-	inherited := (&Meta{Xattrs: xattrs}).has(XattrACLDefault)
-	return owner, !inherited && st.Mode&unix.S_ISGID == 0 && st.GID == owner.GID, nil
-}
-
-// SetMetaNew is SetMetaFd for a file that was created plain with this owner (see NewFiles): it has no attributes to
-// remove, and its owner is set only when it is another. That is two system calls of seven for each file of a restore.
-func SetMetaNew(fd int, m *Meta, owner Owner) error {
-	t := metaTarget{
-		chown:  func() error { return nil },
-		xattrs: xattrsOfFd(fd),
-		plain:  true,
-		chmod:  func(mode uint32) error { return unix.Fchmod(fd, mode) },
-		times:  func() error { return futimens(fd, m.Mtime) },
-	}
-	if m.UID != owner.UID || m.GID != owner.GID {
-		t.chown = func() error { return unix.Fchown(fd, int(m.UID), int(m.GID)) }
-	}
-	return setMeta(m, t)
-}
-
 // SetMeta is SetMetaFd for name, which is neither followed nor opened: symlinks, fifos, devices, sockets. A symlink has no
 // mode and, on Linux, no user.* attributes.
 func (d *Dir) SetMeta(name string, m *Meta) error {
@@ -113,7 +77,8 @@ func (d *Dir) SetMeta(name string, m *Meta) error {
 	return setMeta(m, t)
 }
 
-// metaTarget is how the metadata of one object is written. chmod is nil for a symlink.
+// metaTarget is how the metadata of one object is written. chmod is nil for a symlink, and where
+// the mode is right already.
 type metaTarget struct {
 	chown  func() error
 	xattrs xattrAccess
