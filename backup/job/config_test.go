@@ -38,6 +38,7 @@ func TestConfigErrors(t *testing.T) {
 		{"other repository", repository + "jobs:\n  a: {repository: mian}\n", 0, `there is no repository "mian"`},
 		{"relative repository", "version: 1\nrepositories:\n  main: {path: srv}\n", 0, "is not absolute"},
 		{"relative path", repository + "jobs:\n  a: {what: {paths: [etc]}}\n", 0, `path "etc" is not absolute`},
+		{"file system snapshots", repository + "jobs:\n  a:\n    rpo: 1h\n    fs_snapshots: sometimes\n", 6, `"sometimes"`},
 		{"consistency", repository + "jobs:\n  a: {consistency: frozen}\n", 0, "frozen"},
 		{"forget without retention", repository + "jobs:\n  a: {after: [forget]}\n", 0, "needs a retention"},
 		{"retention without forget", repository + "jobs:\n  a: {retention: {daily: 3}}\n", 0, "nothing applies it"},

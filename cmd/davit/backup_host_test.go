@@ -14,7 +14,7 @@ import (
 
 // jobHost makes a host with a container that writes to a volume, a repository, and a configuration of two jobs.
 const jobHost = `set -eu
-mkdir -p /tmp/img/bin && cp /bin/busybox /tmp/img/bin/ && for x in sh sleep date sync; do ln -sf busybox /tmp/img/bin/$x; done
+mkdir -p /tmp/img/bin && cp /bin/busybox /tmp/img/bin/ && for x in sh sleep date sync cat; do ln -sf busybox /tmp/img/bin/$x; done
 tar -C /tmp/img -c . | docker import - busybox
 docker volume create data
 docker run -d --name writer --restart unless-stopped -v data:/data busybox /bin/sh -c 'while :; do date > /data/now; sleep 0.1; done'
@@ -123,4 +123,40 @@ func TestBackupTimerOnAHost(t *testing.T) {
 	if got := h.Must(t, "docker", "inspect", "-f", "{{.State.Status}}", "writer"); strings.TrimSpace(got) != "running" {
 		t.Errorf("the container is %s", got)
 	}
+}
+
+// hangEngine stops the engine's process with a signal while a backup holds the container, and lets it go on when the run has
+// ended. The run is tried again when its container was let go first.
+const hangEngine = `engine=$(systemctl show -p MainPID --value docker)
+for try in 1 2 3 4 5 6 7 8 9 10; do
+	davit backup run hung > /tmp/out 2>&1 & run=$!
+	while kill -0 $run 2> /dev/null; do
+		[ "$(docker inspect -f '{{.State.Status}}' writer)" = paused ] || continue
+		kill -STOP $engine; began=$(date +%s)
+		wait $run; code=$?; took=$(($(date +%s) - began))
+		kill -CONT $engine
+		[ $code != 0 ] || break
+		cat /tmp/out
+		echo "ended with code $code"; [ $took -lt 100 ] || echo "but only after $took s"
+		exit
+	done
+done
+echo 'the container was never seen paused'`
+
+// An engine that hangs while a container is held, and one that hangs before, end the run at its time limit; when the engine goes on
+// the container is let go.
+func TestHangingEngineOnAHost(t *testing.T) {
+	h := serviceHost(t)
+	h.Must(t, "sh", "-c", jobHost)
+	h.Must(t, "sh", "-c", `sed -i 's/^metrics:/  hung: {what: {volumes: [data]}, max_duration: 10s}\n&/' /etc/davit/config.yaml
+docker rm -f writer; docker run -d --name writer --restart unless-stopped -v data:/data busybox sh -c 'while :; do date > /data/now; cat /bin/busybox /bin/busybox /bin/busybox > /data/t; i=0
+while [ $i -lt 100 ]; do i=$((i+1)); cat /data/t; done > /data/big; done'`)
+	step{args: hangEngine, stdout: "ended with code 1"}.run(t, h)
+	thawed := "for i in $(seq 300); do [ $(docker inspect -f '{{.State.Status}}' writer) != running ] || exit 0; sleep 0.2; done; exit 1"
+	step{args: thawed}.run(t, h)
+	step{args: "davit backup history --job hung", stdout: "timeout"}.run(t, h)
+	step{args: "davit recover && davit backup create --repo /srv/backup --volume data --max-freeze 60s", stdout: "saved"}.run(t, h)
+	step{args: `engine=$(systemctl show -p MainPID --value docker); kill -STOP $engine; timeout 60 davit backup run hung; code=$?; kill -CONT $engine; exit $code`,
+		code: 1, stderr: ""}.run(t, h)
+	step{args: thawed}.run(t, h)
 }
