@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"davit/backup/chunk"
@@ -26,7 +27,6 @@ type tree struct {
 	snapshot   *fsSnapshot   // of the subvolume it lies in, or nil
 	inSnapshot string        // where it is in there
 	clones     *chunk.Clones // for its big files, or nil
-	noted      string        // why there is neither
 	via        Via
 	nested     string // a subvolume inside, which a snapshot leaves out
 	device     uint64
@@ -117,7 +117,7 @@ func (t *tree) skips(dir, name string, st *hostfs.Stat) bool {
 	if t.item.file != "" && dir == "" && name != t.item.file {
 		return true
 	}
-	if t.skip.match(dir, name) {
+	if t.skip.match(dir, name) || strings.HasPrefix(name, snapshotPrefix) && st.IsDir() {
 		return true
 	}
 	if st.IsDir() && (st.Dev != t.device && t.snapshot == nil || st.Ino == hostfs.NestedInode) {

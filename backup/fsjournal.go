@@ -1,0 +1,103 @@
+package backup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"davit/engine/hostfs"
+)
+
+// fsJournal tells the next run which snapshots this one may have left. It is on disk before the first is made.
+type fsJournal struct {
+	path string
+	lock *os.File
+
+	Snapshots []string `json:"snapshots"`
+}
+
+func fsFolder(stateDir string) string { return filepath.Join(stateDir, "fssnapshots") }
+
+func createFSJournal(env *Env, list []*fsSnapshot) (*fsJournal, error) {
+	dir := fsFolder(env.StateDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create state folder: %w", err)
+	}
+	id, err := randomID(env.Rand)
+	if err != nil {
+		return nil, err
+	}
+	j := &fsJournal{path: filepath.Join(dir, id+".json")}
+	for _, s := range list {
+		j.Snapshots = append(j.Snapshots, s.path)
+	}
+	if j.lock, err = lockJournal(j.path, id); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(j)
+	if err != nil {
+		return nil, fmt.Errorf("encode journal: %w", err)
+	}
+	if err := hostfs.WriteFile(j.path, append(data, '\n'), 0o600); err != nil {
+		return nil, errors.Join(err, j.lock.Close())
+	}
+	return j, nil
+}
+
+// settle removes the snapshots, and the journal when none is left.
+func (j *fsJournal) settle() error {
+	var errs []error
+	for _, path := range j.Snapshots {
+		if strings.HasPrefix(filepath.Base(path), snapshotPrefix) {
+			errs = append(errs, hostfs.RemoveSnapshot(path))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return errors.Join(err, j.lock.Close())
+	}
+	return errors.Join(os.Remove(j.path), os.Remove(j.path+".lock"), j.lock.Close())
+}
+
+// RecoverSnapshots removes the file system snapshots that runs which are dead have left, and returns their paths.
+func RecoverSnapshots(stateDir string) (removed []string, err error) {
+	entries, err := os.ReadDir(fsFolder(stateDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read state folder: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		id, ok := strings.CutSuffix(e.Name(), ".json")
+		if !ok {
+			continue
+		}
+		j := &fsJournal{path: filepath.Join(fsFolder(stateDir), e.Name())}
+		if j.lock, err = lockJournal(j.path, id); err != nil {
+			var busy *busyError
+			if !errors.As(err, &busy) {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		data, err := os.ReadFile(j.path)
+		if err == nil {
+			err = json.Unmarshal(data, j)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read journal %s: %w", j.path, err), j.lock.Close())
+			continue
+		}
+		if err := j.settle(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed = append(removed, j.Snapshots...)
+	}
+	return removed, errors.Join(errs...)
+}
