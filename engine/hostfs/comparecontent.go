@@ -111,13 +111,3 @@ func readFull(fd int, buf []byte, at int64) error {
 	}
 	return nil
 }
-
-// locked are the flags of chattr that statx shows, on file systems that have them.
-func (d *Dir) locked(name string) (uint64, error) {
-	const shown = unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND | unix.STATX_ATTR_NODUMP
-	var buf unix.Statx_t
-	if err := unix.Statx(d.fd, name, statxFlags|unix.AT_EMPTY_PATH, 0, &buf); err != nil {
-		return 0, fmt.Errorf("stat %q: %w", name, err)
-	}
-	return buf.Attributes & buf.Attributes_mask & shown, nil
-}

@@ -176,9 +176,6 @@ func (c *comparer) meta(a, b *Dir, path, name string, was *Stat) bool {
 		c.targets(a, b, path, name)
 	}
 	c.xattrs(a, b, path, name)
-	if was.IsRegular() || was.IsDir() {
-		c.flags(a, b, path, name)
-	}
 	return !was.IsRegular() || was.Size == is.Size
 }
 
@@ -194,6 +191,9 @@ func (c *comparer) stats(path string, was, is *Stat) {
 	}
 	if was.Rdev != is.Rdev {
 		c.differ(path, "device was %#x, is %#x", was.Rdev, is.Rdev)
+	}
+	if (was.IsRegular() || was.IsDir()) && was.Chattr != is.Chattr {
+		c.differ(path, "flags were %#x, are %#x", was.Chattr, is.Chattr)
 	}
 	if was.IsRegular() && was.Size != is.Size {
 		c.differ(path, "size was %d, is %d", was.Size, is.Size)
@@ -229,16 +229,6 @@ func (c *comparer) xattrs(a, b *Dir, path, name string) {
 		if !slices.ContainsFunc(was, func(y Xattr) bool { return y.Name == x.Name }) {
 			c.differ(path, "xattr %s is only in the copy", x.Name)
 		}
-	}
-}
-
-func (c *comparer) flags(a, b *Dir, path, name string) {
-	was, err1 := a.locked(name)
-	is, err2 := b.locked(name)
-	if err := errors.Join(err1, err2); err != nil {
-		c.problem(path, err)
-	} else if was != is {
-		c.differ(path, "flags were %#x, are %#x", was, is)
 	}
 }
 

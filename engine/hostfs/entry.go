@@ -11,6 +11,7 @@ type Stat struct {
 	Mode         uint32 // st_mode, type bits (unix.S_IFMT) included
 	Nlink        uint32
 	UID, GID     uint32
+	Chattr       uint32 // the flags of chattr that statx shows, where a file system has them: immutable, append, nodump
 }
 
 // The types of files in st_mode.

@@ -16,6 +16,7 @@ func (s *Stat) onOtherMount(parent *Stat) bool { return !s.mount().same(parent.m
 const (
 	statxMask  = unix.STATX_BASIC_STATS | unix.STATX_MNT_ID
 	statxFlags = unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
+	shownFlags = unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND | unix.STATX_ATTR_NODUMP
 )
 
 // statxAt reads the inode behind a NUL-terminated name relative to fd; the empty name is fd itself. buf is scratch, so
@@ -41,6 +42,7 @@ func statxAt(fd int, name *byte, buf *unix.Statx_t, st *Stat) error {
 		Size: int64(buf.Size), Blocks: int64(buf.Blocks),
 		Mtime: fromStatxTime(buf.Mtime), Ctime: fromStatxTime(buf.Ctime),
 		Mode: uint32(buf.Mode), Nlink: buf.Nlink, UID: buf.Uid, GID: buf.Gid,
+		Chattr: uint32(buf.Attributes & buf.Attributes_mask & shownFlags),
 	}
 	if buf.Rdev_major|buf.Rdev_minor != 0 {
 		st.Rdev = unix.Mkdev(buf.Rdev_major, buf.Rdev_minor)

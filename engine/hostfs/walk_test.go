@@ -102,7 +102,7 @@ func TestWalkStat(t *testing.T) {
 			Dev: st.Dev, Ino: st.Ino, Rdev: st.Rdev, MountID: mountID, Size: st.Size, Blocks: st.Blocks,
 			Mtime: hostfs.Timespec{Sec: st.Mtim.Sec, Nsec: uint32(st.Mtim.Nsec)},
 			Ctime: hostfs.Timespec{Sec: st.Ctim.Sec, Nsec: uint32(st.Ctim.Nsec)},
-			Mode:  st.Mode, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid,
+			Mode:  st.Mode, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Chattr: e.Chattr,
 		}
 		if e.Stat != want {
 			t.Errorf("%q: %+v, want %+v", e.Path(), e.Stat, want)
