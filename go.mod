@@ -7,6 +7,8 @@ require (
 	github.com/distribution/reference v0.6.0
 )
 
+require oras.land/oras-go/v2 v2.7.0
+
 require (
 	charm.land/bubbletea/v2 v2.1.1
 	filippo.io/edwards25519 v1.2.0 // indirect

@@ -103,7 +103,7 @@ func (b *blobReader) Read(p []byte) (int, error) {
 	n, err := b.file.Read(p[:min(int64(len(p)), b.left)])
 	b.sum.Write(p[:n])
 	b.left -= int64(n)
-	if err != nil {
+	if err != nil && !(b.left == 0 && errors.Is(err, io.EOF)) { // which may come with the last bytes
 		return n, readError(b.want, err)
 	}
 	return n, nil

@@ -90,11 +90,12 @@ func NewPlan(ctx context.Context, o Options) (*Plan, error) {
 	if err := o.To.CheckHeads(); err != nil {
 		return nil, fmt.Errorf("look at the target: %w", err)
 	}
-	chosen, err := p.choose(ctx)
+	chosen, err := Choose(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.compare(ctx, chosen); err != nil {
+	p.Notes, p.unreadable = append(p.Notes, chosen.Notes...), chosen.Unreadable
+	if err := p.compare(ctx, chosen.Snapshots); err != nil {
 		return nil, err
 	}
 	p.refuse()
@@ -108,8 +109,11 @@ func differ(from, to *repo.Repository) error {
 		if real, err := filepath.EvalSymlinks(*dir); err == nil {
 			*dir = real
 		}
+		if whole, err := filepath.Abs(*dir); err == nil && from.Local() && to.Local() {
+			*dir = whole
+		}
 	}
-	if a == b || from.Config().ID == to.Config().ID {
+	if a == b {
 		return &backup.UsageError{Reason: fmt.Sprintf("%s and %s are the same repository", from.Dir(), to.Dir()),
 			Hint: "davit backup init makes one to copy to"}
 	}
@@ -128,33 +132,39 @@ func modeOf(o Options) Mode {
 	return ModeAsIs
 }
 
-// choose finds the snapshots that are meant, oldest first.
-func (p *Plan) choose(ctx context.Context) ([]repo.Snapshot, error) {
-	o := p.options
-	if len(o.Specs) > 0 {
-		return p.named(ctx)
-	}
-	if err := o.From.CheckHeads(); err != nil {
-		return nil, err
-	}
-	snaps, err := o.From.Snapshots(ctx)
-	if err != nil && !errors.As(err, &p.unreadable) {
-		return nil, err
-	}
-	if p.unreadable != nil {
-		for _, u := range p.unreadable.Problems {
-			p.Notes = append(p.Notes, fmt.Sprintf("snapshot %s cannot be read and is not copied: %v", u.ID, u.Err))
-		}
-	}
-	snaps = slices.DeleteFunc(snaps, func(s repo.Snapshot) bool {
-		return o.Host != "" && s.Host != o.Host || o.Job != "" && s.Job != o.Job || o.Job == "" && s.Job == repo.JobPruneArchive
-	})
-	slices.Reverse(snaps)
-	return snaps, nil
+// Chosen are the snapshots of the source that are meant.
+type Chosen struct {
+	Snapshots  []repo.Snapshot // oldest first
+	Notes      []string
+	Unreadable *repo.UnreadableError // what else there is; nil: nothing
 }
 
-func (p *Plan) named(ctx context.Context) ([]repo.Snapshot, error) {
-	o := p.options
+// Choose finds the snapshots that Options.Specs, Host and Job mean.
+func Choose(ctx context.Context, o Options) (c Chosen, err error) {
+	if len(o.Specs) > 0 {
+		c.Snapshots, err = named(ctx, o)
+		return c, err
+	}
+	if err := o.From.CheckHeads(); err != nil {
+		return c, err
+	}
+	snaps, err := o.From.Snapshots(ctx)
+	if err != nil && !errors.As(err, &c.Unreadable) {
+		return c, err
+	}
+	if c.Unreadable != nil {
+		for _, u := range c.Unreadable.Problems {
+			c.Notes = append(c.Notes, fmt.Sprintf("snapshot %s cannot be read and is not copied: %v", u.ID, u.Err))
+		}
+	}
+	c.Snapshots = slices.DeleteFunc(snaps, func(s repo.Snapshot) bool {
+		return o.Host != "" && s.Host != o.Host || o.Job != "" && s.Job != o.Job || o.Job == "" && s.Job == repo.JobPruneArchive
+	})
+	slices.Reverse(c.Snapshots)
+	return c, nil
+}
+
+func named(ctx context.Context, o Options) ([]repo.Snapshot, error) {
 	var snaps []repo.Snapshot
 	for _, spec := range o.Specs {
 		s, err := o.From.Find(ctx, spec, repo.Query{Host: cmp.Or(o.Host, o.Self), Job: o.Job})
@@ -167,6 +177,11 @@ func (p *Plan) named(ctx context.Context) ([]repo.Snapshot, error) {
 	}
 	slices.SortStableFunc(snaps, func(a, b repo.Snapshot) int { return a.Time.Compare(b.Time) })
 	return snaps, nil
+}
+
+// PlanOf is a snapshot as a plan shows it.
+func PlanOf(s repo.Snapshot, a Action) Planned {
+	return Planned{ID: s.ID, Host: s.Host, Job: s.Job, Time: s.Time, Items: s.ItemCount(), Bytes: streamBytes(s), Action: a, snapshot: s}
 }
 
 // compare looks which of the chosen the target has, or had.
@@ -187,9 +202,7 @@ func (p *Plan) compare(ctx context.Context, chosen []repo.Snapshot) error {
 		if p.options.Newer && !s.Time.After(newest[series{s.Host, s.Job}]) {
 			continue
 		}
-		plan := Planned{
-			ID: s.ID, Host: s.Host, Job: s.Job, Time: s.Time, Items: s.ItemCount(), Bytes: streamBytes(s), Action: ActionCopy, snapshot: s,
-		}
+		plan := PlanOf(s, ActionCopy)
 		for _, have := range there {
 			if have.ID == s.ID {
 				plan.Action = ActionThere

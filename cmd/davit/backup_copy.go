@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"davit/backup"
+	"davit/backup/registry"
 	"davit/backup/repo"
 	"davit/backup/transfer"
 
@@ -22,13 +23,14 @@ func (h *host) backupCopyCommand() *cli.Command {
 			examples(
 				"davit backup copy --to /mnt/usb/backup",
 				"davit backup copy --to /mnt/usb/backup latest --dry-run",
-				"davit backup copy --from /mnt/usb/backup --host web1 --identity-file key.txt",
+				"davit backup copy --from oci://registry.example.com/nas/backup latest",
 			) + exitCodes(exitDone, exitUsage, exitNoRepository, exitWrongKey, exitDamaged, exitInterrupted),
 		Flags: append([]cli.Flag{
 			repoFlag(),
-			&cli.StringFlag{Name: "to", Usage: "`DIR` of the repository to copy to"},
-			&cli.StringFlag{Name: "from", Usage: "`DIR` of the repository to copy from, instead of to"},
-			&cli.BoolFlag{Name: "allow-plaintext", Usage: "let what is encrypted be stored in a repository that is not"},
+			&cli.StringFlag{Name: "to", Usage: "`DIR` of the repository to copy to, or oci://HOST/NAME"},
+			&cli.StringFlag{Name: "from", Usage: "`DIR` of the repository to copy from, instead of to, or oci://HOST/NAME"},
+			&cli.BoolFlag{Name: "allow-plaintext", Usage: "let data go unencrypted to a registry, or from an encrypted repository to one that is not"},
+			&cli.BoolFlag{Name: "plain-http", Usage: "talk to a registry without TLS, as is done anyway on this machine's own addresses"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be copied"},
 			&cli.IntFlag{Name: "parallel", Usage: "copy `N` chunks at once", DefaultText: "a few"},
 			&cli.StringSliceFlag{Name: "other-identity-file", EnvVars: []string{"DAVIT_OTHER_IDENTITY_FILE"}, Usage: "`FILE` of age identities for the repository of --to or --from alone"},
@@ -47,6 +49,9 @@ func (h *host) backupCopy(c *cli.Context) error {
 		return misuse(c, "needs --to DIR or --from DIR, and not both", "davit backup init makes a repository to copy to")
 	case c.Int("parallel") < 0:
 		return misuse(c, fmt.Sprintf("--parallel is %d", c.Int("parallel")), "")
+	}
+	if registry.IsPlace(to) {
+		return h.backupPush(c, to)
 	}
 	source, target, closeBoth, err := h.openBoth(c, to, from)
 	if err != nil {
@@ -87,7 +92,7 @@ func (h *host) openBoth(c *cli.Context, to, from string) (source, target *backup
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	second, closeSecond, err := h.openBackupIn(c, to+from, other, h.otherSecrets(c))
+	second, closeSecond, err := h.openOther(c, to+from, other)
 	if err != nil {
 		closeFirst()
 		return nil, nil, nil, err
@@ -107,6 +112,14 @@ func (h *host) openBoth(c *cli.Context, to, from string) (source, target *backup
 		closeFirst()
 	}
 	return source, target, closeAll, err
+}
+
+// openOther opens the repository that is not --repo.
+func (h *host) openOther(c *cli.Context, name string, how access) (*backup.Env, func(), error) {
+	if registry.IsPlace(name) {
+		return h.openRegistry(c, name)
+	}
+	return h.openBackupIn(c, name, how, h.otherSecrets(c))
 }
 
 // otherOwn are the flags that say what decrypts the repository that is not --repo.

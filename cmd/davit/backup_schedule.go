@@ -171,6 +171,11 @@ func (h *host) scheduleEntry(c *cli.Context, name string, plan *schedule.Plan) (
 	}
 	e := &schedule.Entry{Job: name, Plan: plan, Jitter: c.Duration("jitter"), Program: program, ConfigFile: file}
 	e.Writes = []string{cfg.RepositoryOf(j).Path}
+	if j.Copy != nil {
+		for _, to := range j.Copy.To {
+			e.Writes = append(e.Writes, cfg.Repositories[to].Path)
+		}
+	}
 	for flag, dir := range map[string]*string{"state-dir": &e.StateDir, "cache-dir": &e.CacheDir} {
 		if *dir, err = filepath.Abs(global(c, flag)); err != nil {
 			return nil, err
