@@ -105,7 +105,7 @@ func TestDamagedPages(t *testing.T) {
 	enginetest.NeedRoot(t)
 	d := enginetest.StartDockerd(t, enginetest.DockerdOptions{Version: "28.5", ContainerdStore: true})
 	d.MakeImage(t, "base:1")
-	buildWithBuildkit(t, d, "built:1", "FROM base:1\nRUN echo x > /x\n")
+	d.BuildKit(t, "built:1", "FROM base:1\nRUN echo x > /x\n")
 	file := filepath.Join(d.ContainerdRoot, "io.containerd.metadata.v1.bolt/meta.db")
 	good, err := os.ReadFile(file)
 	must(t, err)

@@ -189,8 +189,8 @@ func (r *storeReader) claim(m *PlaceMap, x *index) {
 	for _, name := range []string{"network", "runtimes", "trust", "engine-id", "rootfs", "image", "containers", "volumes", "nuke-graph-directory.sh"} {
 		m.Claim(name, engine("metadata"))
 	}
-	m.Claim("swarm", Owner{Kind: Swarm, Name: "swarm state"})
-	m.Claim("plugins", Owner{Kind: Plugin, Name: "plugins"})
+	m.Claim("swarm", Owner{Kind: Swarm, Name: "state"})
+	m.Claim("plugins", Owner{Kind: Plugin, Name: "metadata"})
 	m.Claim("tmp", Owner{Kind: Leftover, Name: "temporary files"})
 	m.ClaimPrefix("", "tmp-", Owner{Kind: Leftover, Name: "temporary files"}) // the engine empties tmp in the background
 	m.Claim("buildkit", Owner{Kind: BuildCache, Name: "metadata"})

@@ -1,12 +1,7 @@
 package diskscan_test
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -27,29 +22,6 @@ var engines = map[string]enginetest.DockerdOptions{
 	"28.5 containerd": {Version: "28.5", ContainerdStore: true},
 }
 
-// buildWithBuildkit makes an image as `docker buildx build` does, and leaves its cache.
-func buildWithBuildkit(t *testing.T, d *enginetest.Dockerd, tag, dockerfile string) {
-	t.Helper()
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	must(t, w.WriteHeader(&tar.Header{Name: "Dockerfile", Mode: 0o644, Size: int64(len(dockerfile))}))
-	_, err := w.Write([]byte(dockerfile))
-	must(t, err)
-	must(t, w.Close())
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var dialer net.Dialer
-		return dialer.DialContext(ctx, "unix", strings.TrimPrefix(d.Host, "unix://"))
-	}}}
-	answer, err := client.Post("http://docker/build?version=2&networkmode=none&t="+tag, "application/x-tar", &buf)
-	must(t, err)
-	defer answer.Body.Close()
-	out, err := io.ReadAll(answer.Body)
-	must(t, err)
-	if answer.StatusCode != http.StatusOK || bytes.Contains(out, []byte("errorDetail")) {
-		t.Fatalf("build %s: %s", tag, out)
-	}
-}
-
 // fill makes at least one owner of each kind.
 func fill(t *testing.T, d *enginetest.Dockerd) {
 	t.Helper()
@@ -58,8 +30,8 @@ func fill(t *testing.T, d *enginetest.Dockerd) {
 	d.BuildLayers(t, "app:2", "app:1", "head -c 1000000 /dev/urandom > /three")
 	d.CLI(t, "tag", "app:2", "other/name:latest")
 	d.BuildLayers(t, "gone:1", "base:1", "head -c 500000 /dev/urandom > /gone")
-	buildWithBuildkit(t, d, "built:1", "FROM base:1\nRUN echo x > /x\nRUN head -c 200000 /dev/urandom > /y\n")
-	buildWithBuildkit(t, d, "built:2", "FROM base:1\nRUN head -c 2000000 /dev/urandom > /z\nRUN echo zz > /zz\n")
+	d.BuildKit(t, "built:1", "FROM base:1\nRUN echo x > /x\nRUN head -c 200000 /dev/urandom > /y\n")
+	d.BuildKit(t, "built:2", "FROM base:1\nRUN head -c 2000000 /dev/urandom > /z\nRUN echo zz > /zz\n")
 	d.CLI(t, "rmi", "built:2") // its layers stay as build cache
 	d.CLI(t, "volume", "create", "lonely")
 	d.RunContainer(t, "--name", "web", "-v", "data:/data", "-v", "/anonymous", "app:1",

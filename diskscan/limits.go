@@ -114,7 +114,7 @@ func (fs *FileSystem) describe(path string, id uint64, table []hostfs.Mount) {
 		if m.ID != id {
 			continue
 		}
-		fs.MountPoint, fs.Device, fs.Type = m.Point, m.Source, m.FSType
+		fs.MountPoint, fs.Device, fs.Type = wholeOf(m, table).Point, m.Source, m.FSType
 		for _, option := range m.Options {
 			switch option {
 			case "usrquota", "grpquota", "prjquota", "pquota", "uquota", "gquota", "quota":
@@ -122,4 +122,15 @@ func (fs *FileSystem) describe(path string, id uint64, table []hostfs.Mount) {
 			}
 		}
 	}
+}
+
+// wholeOf is where the file system is mounted of which m shows a folder only, as an engine does with its data-root; m
+// itself if it is nowhere.
+func wholeOf(m hostfs.Mount, table []hostfs.Mount) hostfs.Mount {
+	for _, other := range table {
+		if m.Root != "/" && other.Root == "/" && other.Source == m.Source && other.FSType == m.FSType {
+			return other
+		}
+	}
+	return m
 }

@@ -30,16 +30,24 @@ const (
 )
 
 // FindStores finds the stores of this machine's engine without asking it: what a running dockerd was told on its
-// command line, else its configuration file, else the usual folders. There may be none.
-func FindStores() []Store {
-	root := runningDataRoot()
+// command line, else its configuration file, else the usual folders. There may be none. rootOf tells the folder of the
+// containerd that serves an address, "" when it cannot.
+func FindStores(rootOf func(address string) string) []Store {
+	args := runningEngine()
+	root, containerd := flagOf(args, "--data-root", "--graph", "-g"), ""
 	if root == "" {
 		root = configuredDataRoot(daemonConfig)
 	}
 	if root == "" {
 		root = defaultDataRoot
 	}
-	return StoresAt(root, defaultContainerd)
+	if address := flagOf(args, "--containerd"); address != "" {
+		containerd = rootOf(address)
+	}
+	if containerd == "" {
+		containerd = defaultContainerd
+	}
+	return StoresAt(root, containerd)
 }
 
 // StoresAt returns those of the two that are there.
@@ -68,13 +76,13 @@ func configuredDataRoot(file string) string {
 	return conf.Graph
 }
 
-// runningDataRoot reads the command line of the one dockerd that runs; several are private ones of somebody.
-func runningDataRoot() string {
+// runningEngine reads the command line of the one dockerd that runs; several are private ones of somebody.
+func runningEngine() []string {
 	files, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {
-		return ""
+		return nil
 	}
-	found, root := 0, ""
+	found, args := 0, []string(nil)
 	for _, file := range files {
 		if name, err := os.ReadFile(file); err != nil || string(name) != "dockerd\n" {
 			continue
@@ -84,17 +92,18 @@ func runningDataRoot() string {
 			continue
 		}
 		found++
-		root = dataRootFlag(strings.Split(string(line), "\x00"))
+		args = strings.Split(string(line), "\x00")
 	}
 	if found != 1 {
-		return ""
+		return nil
 	}
-	return root
+	return args
 }
 
-func dataRootFlag(args []string) string {
+// flagOf is the value of a flag that has several names; "" without it.
+func flagOf(args []string, names ...string) string {
 	for i, arg := range args {
-		for _, flag := range []string{"--data-root", "--graph", "-g"} {
+		for _, flag := range names {
 			if value, ok := strings.CutPrefix(arg, flag+"="); ok {
 				return value
 			}

@@ -28,7 +28,7 @@ func TestSwarmAndPlugins(t *testing.T) {
 			var report *diskscan.Report
 			waitFor(t, "a swarm's state of some size", func() bool {
 				report = survey(t, &diskscan.Survey{Stores: stores})
-				o := ownerOf(report, diskscan.Swarm, "swarm state")
+				o := ownerOf(report, diskscan.Swarm, "state")
 				return o != nil && o.Bytes > 50_000
 			})
 			if o := ownerOf(report, diskscan.Plugin, "vendor/plugin:1"); o == nil || o.Bytes < 1_400_000 {

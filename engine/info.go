@@ -49,3 +49,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 	}
 	return info, nil
 }
+
+// ContainerdRoot is the folder of the containerd that serves an address on this machine, for who cannot ask the engine;
+// "" where that cannot be told.
+func ContainerdRoot(address string) string { return containerdRoot(address) }

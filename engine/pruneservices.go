@@ -9,8 +9,8 @@ import (
 // ServiceRefs are the objects that a swarm service's definition names.
 type ServiceRefs struct {
 	Service  string
-	Image    string
-	Volumes  []string
+	Images   []string // as given; also that of the definition before, to which it may be rolled back
+	Volumes  []string // names; one may be a template, "data-{{.Task.Slot}}"
 	Networks []string // ids or names
 }
 
@@ -23,20 +23,29 @@ func (e *Engine) Services(ctx context.Context) ([]ServiceRefs, error) {
 	var all []ServiceRefs
 	for _, s := range list {
 		refs := ServiceRefs{Service: s.Spec.Name}
-		for _, n := range s.Spec.TaskTemplate.Networks {
-			refs.Networks = append(refs.Networks, n.Target)
-		}
-		if c := s.Spec.TaskTemplate.ContainerSpec; c != nil {
-			refs.Image = c.Image
-			for _, m := range c.Mounts {
-				if m.Type == "volume" {
-					refs.Volumes = append(refs.Volumes, m.Source)
-				}
-			}
+		refs.add(&s.Spec)
+		if s.PreviousSpec != nil {
+			refs.add(s.PreviousSpec)
 		}
 		all = append(all, refs)
 	}
 	return all, nil
+}
+
+func (r *ServiceRefs) add(spec *swarm.ServiceSpec) {
+	for _, n := range spec.TaskTemplate.Networks {
+		r.Networks = append(r.Networks, n.Target)
+	}
+	c := spec.TaskTemplate.ContainerSpec
+	if c == nil { // it runs plugins
+		return
+	}
+	r.Images = append(r.Images, c.Image)
+	for _, m := range c.Mounts {
+		if m.Type == "volume" && m.Source != "" {
+			r.Volumes = append(r.Volumes, m.Source)
+		}
+	}
 }
 
 // RemoveNetwork removes a network that nothing is connected to.

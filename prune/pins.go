@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
+
 	"davit/engine"
 )
 
@@ -29,13 +31,53 @@ func (r *reading) pinServices() {
 func serviceNames(s engine.ServiceRefs, o *Object) bool {
 	switch o.Kind {
 	case Image:
-		name, digest, _ := strings.Cut(s.Image, "@")
-		return slices.Contains(o.Tags, name) || slices.Contains(o.Tags, name+":latest") ||
-			digest != "" && slices.ContainsFunc(o.Digests, func(d string) bool { return strings.HasSuffix(d, "@"+digest) })
+		return slices.ContainsFunc(s.Images, o.meantBy)
 	case Volume:
-		return slices.Contains(s.Volumes, o.Name)
+		return slices.ContainsFunc(s.Volumes, func(name string) bool { return madeFrom(o.Name, name) })
 	case Network:
 		return slices.Contains(s.Networks, o.ID) || slices.Contains(s.Networks, o.Name)
+	}
+	return false
+}
+
+// meantBy tells whether a service's reference may mean an image: by its id, its name, or its digest. Where both name and
+// digest are given the name may mean a newer image meanwhile, and both are.
+func (o *Object) meantBy(ref string) bool {
+	if hex := strings.TrimPrefix(ref, "sha256:"); len(hex) >= 12 && strings.HasPrefix(strings.TrimPrefix(o.ID, "sha256:"), hex) {
+		return true
+	}
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return false
+	}
+	if digested, ok := named.(reference.Digested); ok {
+		digest := digested.Digest().String()
+		if o.ID == digest || slices.ContainsFunc(o.Digests, func(d string) bool { return strings.HasSuffix(d, "@"+digest) }) {
+			return true
+		}
+	}
+	tag := "latest"
+	if tagged, ok := named.(reference.Tagged); ok {
+		tag = tagged.Tag()
+	}
+	return slices.Contains(o.Tags, reference.FamiliarName(named)+":"+tag)
+}
+
+// madeFrom tells whether a volume's name is that of a service, or may come from it as from a template: each task fills in
+// what is in braces.
+func madeFrom(name, template string) bool {
+	before, rest, ok := strings.Cut(template, "{{")
+	if !ok {
+		return name == template
+	}
+	_, after, _ := strings.Cut(rest, "}}")
+	if !strings.HasPrefix(name, before) {
+		return false
+	}
+	for at := len(before); at <= len(name); at++ {
+		if madeFrom(name[at:], after) {
+			return true
+		}
 	}
 	return false
 }

@@ -26,6 +26,9 @@ func (r *reading) addImages() {
 		}
 		if len(o.Tags) > 0 {
 			o.Name = o.Tags[0]
+		} else if len(o.Digests) > 0 { // a name with a whole digest would be all that fits a line
+			name, digest, _ := strings.Cut(o.Digests[0], "@")
+			o.Name = name + "@" + shortID(digest)
 		}
 		o.Step = len(o.Tags) == 0 && parents[img.ID]
 		if _, there := r.imageByID[img.parent]; there {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -238,16 +237,12 @@ func (h *realHost) checkContainer(t *testing.T) {
 // TestBuildCache proves that layers which the build cache shares with images count for whichever goes last.
 func TestBuildCache(t *testing.T) {
 	t.Parallel()
-	old := newRealHost(t, enginetest.DockerdOptions{Version: "20.10"}) // whose client builds with BuildKit by itself
-	t.Run("20.10", func(t *testing.T) { old.pinnedLayers(t, old.BinDir) })
 	for name, o := range engines() {
-		if name != "20.10" {
-			t.Run(name, func(t *testing.T) { newRealHost(t, o).pinnedLayers(t, old.BinDir) })
-		}
+		t.Run(name, func(t *testing.T) { newRealHost(t, o).pinnedLayers(t) })
 	}
 }
 
-func (h *realHost) pinnedLayers(t *testing.T, client string) {
+func (h *realHost) pinnedLayers(t *testing.T) {
 	t.Helper()
 	const images = `
 version: 1
@@ -255,8 +250,8 @@ min_age: 0s
 rules: [{name: images, select: {kind: image, ref: "built:*"}, action: remove}]
 `
 	h.MakeImage(t, "base:1", enginetest.File{Name: "etc/noise", Content: noise(1 << 20)})
-	h.build(t, client, "built:1", "FROM base:1\nRUN head -c 3000000 /dev/urandom > /tmp/one\nRUN head -c 2000000 /dev/urandom > /tmp/two\n")
-	h.build(t, client, "built:2", "FROM base:1\nRUN head -c 1000000 /dev/urandom > /tmp/three\n")
+	h.BuildKit(t, "built:1", "FROM base:1\nRUN head -c 3000000 /dev/urandom > /tmp/one\nRUN head -c 2000000 /dev/urandom > /tmp/two\n")
+	h.BuildKit(t, "built:2", "FROM base:1\nRUN head -c 1000000 /dev/urandom > /tmp/three\n")
 
 	plan := h.plan(t, images)
 	before := h.usage(t)
@@ -283,16 +278,5 @@ func (h *realHost) near(t *testing.T, plan *Plan, before int64) {
 	t.Logf("%d images: freed %d, planned %d", len(plan.Removed), freed, plan.Bytes)
 	if off := freed - plan.Bytes; len(plan.Removed) != 2 || off > 100_000 || off < -100_000 {
 		t.Errorf("%d images: freed %d, planned %d", len(plan.Removed), freed, plan.Bytes)
-	}
-}
-
-// build builds an image with BuildKit.
-func (h *realHost) build(t *testing.T, client, ref, dockerfile string) {
-	t.Helper()
-	cmd := exec.Command(filepath.Join(client, "docker"), "build", "--network", "none", "--tag", ref, "-")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "DOCKER_BUILDKIT=1", "DOCKER_HOST=" + h.Host}
-	cmd.Stdin = strings.NewReader(dockerfile)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", ref, err, out)
 	}
 }

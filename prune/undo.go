@@ -20,6 +20,7 @@ import (
 type Restorer interface {
 	Remover
 	Tag(ctx context.Context, image, name string) error
+	NameByDigest(ctx context.Context, id, name string) error
 	CreateNetwork(ctx context.Context, raw json.RawMessage) (string, error)
 	CreateContainerFromInspect(ctx context.Context, raw json.RawMessage) (string, []string, error)
 }
@@ -106,7 +107,7 @@ func (o *Object) called(name string) bool {
 		name = rest
 	}
 	short := strings.TrimPrefix(o.ID, "sha256:")
-	return name == o.Name || name == o.ID || slices.Contains(o.Tags, name) || len(name) >= 12 && strings.HasPrefix(short, name)
+	return name == o.Name || name == o.ID || slices.Contains(o.Tags, name) || slices.Contains(o.Digests, name) || len(name) >= 12 && strings.HasPrefix(short, name)
 }
 
 // undoing is one run of Undo.
@@ -208,7 +209,7 @@ func (u *undoing) retag(ctx context.Context, d Deed) {
 			return
 		}
 	}
-	u.say(d, true, "")
+	u.named(ctx, d)
 }
 
 func (u *undoing) volumes(ctx context.Context, deeds []Deed) error {
@@ -273,8 +274,8 @@ func (u *undoing) restore(ctx context.Context, deeds []Deed) error {
 		if reason == "" {
 			reason = trouble[""]
 		}
-		if o := d.Object; reason == "" && o.Kind == Image && len(o.Tags) == 0 && len(o.Digests) > 0 {
-			u.say(d, true, "back, but no engine can be told its name %s: that comes with a pull", o.Digests[0])
+		if reason == "" && d.Object.Kind == Image {
+			u.named(ctx, d)
 			continue
 		}
 		u.say(d, reason == "", "%s", reason)

@@ -216,25 +216,32 @@ func (h *host) surveyOf(c *cli.Context) (*diskscan.Survey, error) {
 const (
 	patienceToConnect = 700 * time.Millisecond
 	patienceToAsk     = 3 * time.Second
+	// patienceForNamed is for an engine that was named, or without which nothing is found: another one's folders are no answer.
+	patienceForNamed = 10 * time.Second
 )
 
 // localStores finds the engine's folders, and the engine if it is here and answers soon. The caller closes it.
 func (h *host) localStores(c *cli.Context) ([]diskscan.Store, *engine.Engine) {
+	found := diskscan.FindStores(engine.ContainerdRoot)
 	if c.Bool("offline") {
-		return diskscan.FindStores(), nil
+		return found, nil
 	}
-	ctx, cancel := context.WithTimeout(c.Context, patienceToConnect)
+	patience := patienceToConnect
+	if len(found) == 0 || global(c, "host") != "" || global(c, "context") != "" || h.getenv("DOCKER_HOST") != "" || h.getenv("DOCKER_CONTEXT") != "" {
+		patience = patienceForNamed
+	}
+	ctx, cancel := context.WithTimeout(c.Context, patience)
 	defer cancel()
 	eng, err := engine.Connect(ctx, engine.Target{
 		Host: global(c, "host"), Context: global(c, "context"), ConfigDir: global(c, "config"),
 	})
 	if err != nil {
-		return diskscan.FindStores(), nil
+		return found, nil
 	}
 	info, err := eng.Info(ctx)
 	if isHere, _ := eng.Local(ctx); err != nil || !isHere {
 		_ = eng.Close()
-		return diskscan.FindStores(), nil
+		return found, nil
 	}
 	return diskscan.StoresAt(info.DataRoot, info.ContainerdRoot), eng
 }

@@ -170,13 +170,18 @@ func (t *textWriter) free(r *diskscan.Report, width int, program func([]string) 
 		return
 	}
 	table := newTable(">FREES", "WHAT", "HOW")
-	for _, m := range r.Free[:min(fewFree, len(r.Free))] {
-		how := m.Advice
-		if len(m.Command) > 0 {
-			how = program(m.Command)
+	list := r.Free[:min(fewFree, len(r.Free))]
+	how, longest := make([]string, len(list)), 0
+	for i, m := range list {
+		if how[i] = m.Advice; len(m.Command) > 0 {
+			how[i] = program(m.Command)
 		}
-		what := truncate(m.What, max(20, width-50))
-		table.row(size(m.Bytes), what, truncate(how, max(20, width-14-len([]rune(what)))))
+		longest = max(longest, uniseg.StringWidth(visible(how[i])))
+	}
+	room := width - len("1023 MiB") - len("  ") - len("  ") // for both
+	what := max(20, room-longest)                           // a command is of use as a whole only
+	for i, m := range list {
+		table.row(size(m.Bytes), truncate(m.What, what), truncate(how[i], max(20, room-what)))
 	}
 	t.table(table)
 	for _, m := range r.Free[:min(fewFree, len(r.Free))] {

@@ -118,7 +118,7 @@ func (b *browser) footer() string {
 	case len(b.marked) > 0:
 		return fmt.Sprintf("%s marked: p makes a prune plan   space mark   ? help   q quit", humanize.Comma(int64(len(b.marked))))
 	}
-	return "enter open   left back   tab owners/folders   s sort   / filter   space mark   ? help   q quit"
+	return "enter open  left back  tab folders  s sort  / find  space mark  ? help  q quit"
 }
 
 const browserHelp = `up down pgup pgdown home end   move      (also k j g G)
