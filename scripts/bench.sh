@@ -12,7 +12,9 @@
 #   BENCH_FILES=80000 BENCH_BYTES=2000000000    the tree (see bench/gentree)
 #   BENCH_PG_SCALE=95     pgbench scale of the PostgreSQL folder, about 15.5 MB each
 #   BENCH_SCAN=500000     files whose space davit diskscan, gdu, du and find add up
-#   BENCH_ONLY=scan       measures nothing else
+#   BENCH_ONLY=first,restore   measures nothing else; the parts are first, same, change,
+#                         restore (each of the tree, with a first backup before it), pg,
+#                         night (of the PostgreSQL folder) and scan
 #   BENCH_OUT=FILE        keeps the single measurements there
 #
 # What is compared: davit in a clear repository, defaults; restic with its defaults (it
@@ -125,14 +127,31 @@ postgres() { # --make SCALE | --night SEED
 }
 
 make_data() {
-	say "making a tree of ${BENCH_FILES:-80000} files"
-	"$PRIVATE/bin/gentree" -files "${BENCH_FILES:-80000}" -bytes "${BENCH_BYTES:-2000000000}" "$tree"
-	say 'making a PostgreSQL folder'
-	chmod 711 "$PRIVATE" "$disk"
-	postgres --make "${BENCH_PG_SCALE:-95}"
-	say "tree: $(find "$tree" ! -type d | wc -l) files, $(bytes_of "$tree") bytes;" \
-		"PostgreSQL: $(find "$pg" -type f | wc -l) files, $(bytes_of "$pg") bytes"
-	tar -C "$disk" -c tree pg | cat > /dev/null # warms the cache
+	if wants first same change restore; then
+		say "making a tree of ${BENCH_FILES:-80000} files"
+		"$PRIVATE/bin/gentree" -files "${BENCH_FILES:-80000}" -bytes "${BENCH_BYTES:-2000000000}" "$tree"
+		made "$tree"
+	fi
+	if wants pg night; then
+		say 'making a PostgreSQL folder'
+		chmod 711 "$PRIVATE" "$disk"
+		postgres --make "${BENCH_PG_SCALE:-95}"
+		made "$pg"
+	fi
+}
+
+made() { # FOLDER: tells what is in it, and warms the cache
+	say "$(find "$1" ! -type d | wc -l) files, $(bytes_of "$1") bytes"
+	tar -C "$disk" -c "${1##*/}" | cat > /dev/null
+}
+
+wants() { # PART...: whether any of them is to be measured
+	local part
+	[ -n "${BENCH_ONLY:-}" ] || return 0
+	for part; do
+		case ,$BENCH_ONLY, in *,"$part",*) return 0 ;; esac
+	done
+	return 1
 }
 
 make_many() {
@@ -160,50 +179,65 @@ run_row() { # ROW WHAT ARGUMENT
 }
 
 round() { # NUMBER
-	local before
 	# Whoever goes first pays for what the step before left to the kernel.
 	tools=("${tools[@]:1}" "${tools[0]}")
+	if wants first same change restore; then tree_round "$1"; fi
+	if wants pg night; then pg_round "$1"; fi
+}
+
+tree_round() { # NUMBER
 	for tool in "${tools[@]}"; do
 		if fresh "$disk/repo-$tool" && run_row first save "$tree"; then note size "$(bytes_of "$repo")"; fi
 	done
 	for tool in "${tools[@]}"; do
 		repo=$disk/repo-$tool
-		case $tool in davit | sealed | restic | kopia | borg) run_row same save "$tree" || true ;; esac
+		if incremental && wants same; then run_row same save "$tree" || true; fi
 	done
-	"$PRIVATE/bin/gentree" -seed "$((100 + $1))" -change 0.01 "$tree" >&2
-	for tool in "${tools[@]}"; do
-		repo=$disk/repo-$tool
-		case $tool in davit | sealed | restic | kopia | borg)
-			before=$(bytes_of "$repo")
-			if run_row change save "$tree"; then note new $(($(bytes_of "$repo") - before)); fi
-			;;
-		esac
-	done
+	if wants change; then change_round "$1"; fi
 	for tool in "${tools[@]}"; do
 		repo=$disk/repo-$tool out=$disk/out
-		can load || continue
+		if ! wants restore || ! can load; then continue; fi
 		mkdir "$out"
 		if run_row restore load && [ "$tool$1" = davit1 ]; then same_tree; fi
 		rm -rf "$out"
 	done
+	for tool in "${tools[@]}"; do rm -rf "$disk/repo-$tool"; done
+}
+
+incremental() { [ "$tool" != tar ]; }
+
+change_round() { # NUMBER
+	local before
+	"$PRIVATE/bin/gentree" -seed "$((100 + $1))" -change 0.01 "$tree" >&2
 	for tool in "${tools[@]}"; do
-		rm -rf "$disk/repo-$tool"
+		repo=$disk/repo-$tool
+		if ! incremental; then continue; fi
+		before=$(bytes_of "$repo")
+		if run_row change save "$tree"; then note new $(($(bytes_of "$repo") - before)); fi
+	done
+}
+
+pg_round() { # NUMBER
+	local before
+	for tool in "${tools[@]}"; do
 		case $tool in
 			davit | restic | borg | tar)
 				if fresh "$disk/repo-$tool" && run_row pg save "$pg"; then note pgsize "$(bytes_of "$repo")"; fi
 				;;
 		esac
 	done
-	postgres --night "$1"
-	for tool in "${tools[@]}"; do
-		repo=$disk/repo-$tool
-		case $tool in davit | restic | borg)
-			before=$(bytes_of "$repo")
-			if run_row night save "$pg"; then note pgnew $(($(bytes_of "$repo") - before)); fi
-			;;
-		esac
-		rm -rf "$repo"
-	done
+	if wants night; then
+		postgres --night "$1"
+		for tool in "${tools[@]}"; do
+			repo=$disk/repo-$tool
+			case $tool in davit | restic | borg)
+				before=$(bytes_of "$repo")
+				if run_row night save "$pg"; then note pgnew $(($(bytes_of "$repo") - before)); fi
+				;;
+			esac
+		done
+	fi
+	for tool in "${tools[@]}"; do rm -rf "$disk/repo-$tool"; done
 }
 
 # A restore that is fast and wrong would be no news.
@@ -255,21 +289,27 @@ inside() {
 	(cd "$here/.." && go build -o "$PRIVATE/bin/gentree" ./scripts/bench/gentree &&
 		go build -o "$PRIVATE/bin/age-keygen" filippo.io/age/cmd/age-keygen)
 	environment # moves HOME, and with it Go's folders
-	if [ -z "${BENCH_ONLY:-}" ]; then
-		make_data
-		for ((i = 1; i <= runs; i++)); do
-			say "round $i of $runs, $SECONDS s"
-			round "$i"
-		done
+	make_data
+	for ((i = 1; i <= runs; i++)); do
+		say "round $i of $runs, $SECONDS s"
+		round "$i"
+	done
+	if wants scan; then
+		make_many
+		for ((i = 1; i <= runs; i++)); do scan_round; done
 	fi
-	make_many
-	for ((i = 1; i <= runs; i++)); do scan_round; done
 	if [ -n "${BENCH_OUT:-}" ]; then cp "$results" "$BENCH_OUT"; fi
 	awk -v goals="$goals" -f "$here/bench/report.awk" "$results"
 }
 
 case ${1:-} in
 	'')
+		for part in $(tr , " " <<< "${BENCH_ONLY:-}"); do
+			case $part in
+				first | same | change | restore | pg | night | scan) ;;
+				*) die "BENCH_ONLY: there is no part called $part" ;;
+			esac
+		done
 		[ "$(id -u)" = 0 ] || die 'needs root, to mount a file system of its own'
 		peers=$("$here/peers.sh")
 		export peers PRIVATE_DISK=40G
