@@ -72,6 +72,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 bench: build ## measure davit against restic, borg, kopia and tar | zstd (root, BENCH_RUNS=5)
 	scripts/bench.sh
 	$(GO) test -run '^$$' -bench DockerPs -benchtime 30x ./cmd/davit
+	$(GO) test -run '^$$' -bench Freeze -benchtime 3x ./backup
 
 .PHONY: bench-migrate
 bench-migrate: ## measure the move of a data-root of 5 GB against rsync and cp, ext4 and xfs (root)

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -15,6 +16,11 @@ func Disk(t testing.TB, size int64) string {
 // CowDisk is Disk with a file system that shares blocks between files: "btrfs", at least 110 MiB, or "xfs", at least 300 MiB.
 func CowDisk(t testing.TB, fs string, size int64) string {
 	t.Helper()
+	NeedRoot(t)
+	_ = run("modprobe", "--quiet", fs) // it may be built in
+	if known, err := os.ReadFile("/proc/filesystems"); err != nil || !strings.Contains(string(known), "\t"+fs+"\n") {
+		t.Skipf("optional: this kernel has no %s", fs)
+	}
 	if fs == "xfs" {
 		return DiskOf(t, size, "mkfs.xfs", "-q", "-m", "reflink=1")
 	}
