@@ -115,7 +115,7 @@ func (r *restoreRun) finishStep(step *RestoreStep, rep RestoreStepReport, begin 
 		if r.first == nil {
 			r.first = fmt.Errorf("restore %s: %w", step.Ref(), err)
 		}
-	} else {
+	} else if step.Action != ActionKeep {
 		r.report.Files += rep.Files
 		r.report.Bytes += max(rep.Bytes, 0)
 	}
