@@ -194,7 +194,7 @@ func (b *planBuilder) addTree(it PlannedItem) {
 }
 
 func (e *Env) repositoryDir() string {
-	if e.Repo == nil {
+	if e.Repo == nil || !e.Repo.Local() {
 		return ""
 	}
 	return e.Repo.Dir()

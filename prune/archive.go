@@ -96,7 +96,7 @@ func (r *Repository) verified(ctx context.Context, env *backup.Env, report *back
 // room refuses to fill the disk that is to be freed.
 func (r *Repository) room(bytes int64) error {
 	var archive, engine unix.Stat_t
-	if unix.Stat(r.Env.Repo.Dir(), &archive) != nil || unix.Stat(r.DataRoot, &engine) != nil || archive.Dev != engine.Dev {
+	if !r.Env.Repo.Local() || unix.Stat(r.Env.Repo.Dir(), &archive) != nil || unix.Stat(r.DataRoot, &engine) != nil || archive.Dev != engine.Dev {
 		return nil // the backup itself looks whether there is room
 	}
 	space, err := ReadSpace(r.Env.Repo.Dir())

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"davit/backup/repo/storage"
 	"errors"
 	"fmt"
 	"maps"
@@ -59,6 +60,10 @@ func (c *Config) checkRepository(name string) *ConfigError {
 		return &ConfigError{Reason: fmt.Sprintf("repository %s is empty", name)}
 	case r.Path == "":
 		return &ConfigError{Line: r.line, Reason: fmt.Sprintf("repository %s has no path", name)}
+	case storage.IsRemote(r.Path):
+		if err := storage.CheckLocation(r.Path); err != nil {
+			return &ConfigError{Line: r.line, Reason: fmt.Sprintf("repository %s: %v", name, err)}
+		}
 	case !filepath.IsAbs(r.Path):
 		return &ConfigError{Line: r.line, Reason: fmt.Sprintf("repository %s: path %q is not absolute", name, r.Path)}
 	}

@@ -58,8 +58,14 @@ func (r *Repository) takeLock(ctx context.Context, name string) (*heldLock, erro
 		return nil, err
 	}
 	lock, err := r.store.Lock(ctx, name, append(owner, '\n'))
-	if locked := (*storage.LockedError)(nil); errors.As(err, &locked) {
-		return nil, r.lockedBy(name, locked.Owner)
+	locked := (*storage.LockedError)(nil)
+	if errors.As(err, &locked) && ownerIsGone(locked.Ticket, process) {
+		if err = r.store.Break(ctx, locked.Ticket); err == nil {
+			lock, err = r.store.Lock(ctx, name, append(owner, '\n'))
+		}
+	}
+	if errors.As(err, &locked) {
+		return nil, r.lockedBy(name, locked.Ticket.Owner)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("take lock: %w", err)
@@ -82,6 +88,12 @@ func (r *Repository) waitWriteLock(ctx context.Context) (*heldLock, error) {
 		case <-time.After(r.lockPause()):
 		}
 	}
+}
+
+// ownerIsGone tells whether the holder of a lock was a process that is certain not to live any more.
+func ownerIsGone(t storage.Ticket, self process) bool {
+	var owner lockOwner
+	return !t.Certain && json.Unmarshal(t.Owner, &owner) == nil && owner.Process.gone(self)
 }
 
 func (r *Repository) lockedBy(name string, owner []byte) *LockedError {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"math"
 
+	"davit/backup/repo/storage"
+
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -74,7 +76,7 @@ func readManifestBlob(ctx context.Context, r BlobReader, desc ocispec.Descriptor
 	if desc.Size < 0 || desc.Size > MaxManifest {
 		return Digest{}, nil, &DamagedError{Digest: d, Reason: fmt.Sprintf("manifest of %d bytes", desc.Size)}
 	}
-	data, err := r.ReadBlob(ctx, d, desc.Size, nil)
+	data, err := r.ReadBlob(storage.Caching(ctx), d, desc.Size, nil)
 	return d, data, err
 }
 

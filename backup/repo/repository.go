@@ -72,6 +72,9 @@ func openIn(ctx context.Context, store storage.Storage, o Options) (*Repository,
 	if err != nil {
 		return nil, err
 	}
+	if err := store.Identify(config.ID); err != nil {
+		return nil, err
+	}
 	r := &Repository{store: store, opt: o, config: config, vault: v}
 	if v != nil {
 		v.wrapped = func() ([]wrappedKey, error) { return r.wrappedKeys(context.Background()) }

@@ -167,9 +167,7 @@ func (r *Repository) breakLocks(ctx context.Context, force bool) error {
 			return err
 		}
 		for _, t := range tickets {
-			var owner lockOwner
-			known := json.Unmarshal(t.Owner, &owner) == nil
-			if t.Certain || !force && !t.Expired && !(known && owner.Process.gone(self)) {
+			if t.Certain || !force && !t.Expired && !ownerIsGone(t, self) {
 				continue
 			}
 			if err := r.store.Break(ctx, t); err != nil {

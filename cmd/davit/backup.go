@@ -10,7 +10,7 @@ func (h *host) backupCommand() *cli.Command {
 		Description: paragraph("A repository is an OCI image layout in a folder: skopeo, jq, zstd and tar restore it " +
 			"without davit. An item of a snapshot is named SNAPSHOT:KIND/NAME, a path inside it follows behind //, " +
 			"as in latest:volume/pgdata//base/1; SNAPSHOT is latest, an id or the beginning of one."),
-		Subcommands: append([]*cli.Command{h.backupInitCommand(), h.backupKeyCommand(), h.backupScheduleCommand(), h.backupHistoryCommand()}, withIdentities(
+		Subcommands: withServers(append([]*cli.Command{h.backupInitCommand(), h.backupKeyCommand(), h.backupScheduleCommand(), h.backupHistoryCommand()}, withIdentities(
 			h.backupCreateCommand(),
 			h.backupRunCommand(),
 			h.backupStatusCommand(),
@@ -27,6 +27,6 @@ func (h *host) backupCommand() *cli.Command {
 			h.backupGCCommand(),
 			h.backupUnlockCommand(),
 			h.backupRepairCommand(),
-		)...),
+		)...)...),
 	}
 }

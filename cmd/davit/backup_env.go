@@ -50,7 +50,7 @@ func (h *host) openBackupIn(c *cli.Context, dir string, how access, secrets repo
 		return nil, nil, err
 	}
 	options.Identities = secrets.Reader(c.Context, h.err)
-	r, err := repo.Open(dir, options)
+	r, err := h.openRepository(c.Context, c, dir, options)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,8 +11,8 @@ import (
 func (h *host) backupInitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
-		Usage:     "Make a repository in a new or empty folder",
-		UsageText: "davit backup init --repo DIR [--recipient age1…]… [flags]",
+		Usage:     "Make a repository in a new or empty folder, here or on a server",
+		UsageText: "davit backup init --repo REPO [--recipient age1…]… [flags]",
 		Description: paragraph("Without a recipient or passphrase it is not encrypted: whoever can read the folder can read the data, "+
 			"passwords in definitions included.") +
 			paragraph("An encrypted one can be read by the holders of these keys alone, not even by this host, which gets a key to "+
@@ -20,6 +20,8 @@ func (h *host) backupInitCommand() *cli.Command {
 			examples(
 				"davit backup init --repo /srv/backup",
 				"davit backup init --repo /srv/backup --recipient age1… --recipient age1…",
+				"davit backup init --repo s3://s3.example.org/bucket/davit --recipient age1…",
+				"davit backup init --repo sftp://nas@backup.example.org/srv/davit",
 			) + exitCodes(exitDone, exitUsage),
 		Flags: []cli.Flag{
 			repoFlag(), recipientFlag(),
@@ -46,11 +48,7 @@ func (h *host) backupInit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	init := repo.Init
-	if len(list) > 0 {
-		init = func(dir string, o repo.Options) (*repo.Repository, error) { return repo.InitEncrypted(dir, o, list) }
-	}
-	r, err := init(dir, options)
+	r, err := h.initRepository(c, dir, options, list)
 	if err != nil {
 		return err
 	}

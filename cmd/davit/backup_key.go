@@ -80,7 +80,7 @@ func (h *host) openKeys(c *cli.Context, how access) (*repo.Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	return repo.Open(dir, options)
+	return h.openRepository(c.Context, c, dir, options)
 }
 
 func (h *host) keyList(c *cli.Context) error {

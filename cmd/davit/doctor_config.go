@@ -30,7 +30,7 @@ func (h *host) doctorConfig(c *cli.Context) doctor.Config {
 // doctorRepositories looks at --repo, or else at those of the configuration, with the shortest rpo of their jobs.
 func (h *host) doctorRepositories(ctx context.Context, c *cli.Context) []doctor.Repository {
 	if dir := c.String("repo"); dir != "" {
-		return []doctor.Repository{h.doctorRepository(ctx, dir)}
+		return []doctor.Repository{h.doctorRepository(ctx, c, dir)}
 	}
 	cfg, err := job.ReadConfig(h.configFile(c))
 	if err != nil {
@@ -46,7 +46,7 @@ func (h *host) doctorRepositories(ctx context.Context, c *cli.Context) []doctor.
 	var list []doctor.Repository
 	for _, name := range slices.Sorted(maps.Keys(cfg.Repositories)) {
 		path := cfg.Repositories[name].Path
-		d := h.doctorRepository(ctx, path)
+		d := h.doctorRepository(ctx, c, path)
 		d.RPO = rpo[path]
 		list = append(list, d)
 	}

@@ -74,8 +74,10 @@ func doctorSystemd(ctx context.Context) doctor.Systemd {
 	return s
 }
 
-func (h *host) doctorRepository(ctx context.Context, dir string) (d doctor.Repository) {
+func (h *host) doctorRepository(ctx context.Context, c *cli.Context, dir string) (d doctor.Repository) {
 	d.Path = dir
+	ctx, cancel := context.WithTimeout(ctx, remoteTime)
+	defer cancel()
 	fail := func(err error) doctor.Repository {
 		var f failure
 		_ = explainRepository(err, &f)
@@ -86,7 +88,7 @@ func (h *host) doctorRepository(ctx context.Context, dir string) (d doctor.Repos
 	if err != nil {
 		return fail(err)
 	}
-	r, err := repo.Open(dir, repo.Options{Now: h.now, Rand: rand.Reader, Host: name, ReadOnly: true})
+	r, err := h.openRepository(ctx, c, dir, repo.Options{Now: h.now, Rand: rand.Reader, Host: name, ReadOnly: true})
 	if err != nil {
 		return fail(err)
 	}

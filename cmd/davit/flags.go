@@ -19,7 +19,7 @@ func (h *host) globalFlags() []cli.Flag {
 }
 
 func repoFlag() cli.Flag {
-	return &cli.StringFlag{Name: "repo", Aliases: []string{"r"}, EnvVars: []string{"DAVIT_REPO"}, Usage: "`DIR` of the repository"}
+	return &cli.StringFlag{Name: "repo", Aliases: []string{"r"}, EnvVars: []string{"DAVIT_REPO"}, Usage: "`REPO`: a folder, s3://… or sftp://… (davit help repositories)"}
 }
 
 func jsonFlag() cli.Flag {
@@ -43,7 +43,7 @@ func whoseFlags() []cli.Flag {
 func repoDir(c *cli.Context) (string, error) {
 	dir := c.String("repo")
 	if dir == "" {
-		return "", misuse(c, "needs --repo DIR", "DAVIT_REPO in the environment does as well")
+		return "", misuse(c, "needs --repo REPO", "DAVIT_REPO in the environment does as well")
 	}
 	return dir, nil
 }

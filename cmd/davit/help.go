@@ -163,7 +163,7 @@ func (p *page) flagRows(flags []cli.Flag) {
 
 // sharedFlags mean the same in every command that has them, so that its page only names them.
 func sharedFlags() []cli.Flag {
-	return append([]cli.Flag{repoFlag(), configFlag(), jsonFlag(), progressFlag(), yesFlag()}, append(identityFlags(), whoseFlags()...)...)
+	return append([]cli.Flag{repoFlag(), configFlag(), jsonFlag(), progressFlag(), yesFlag()}, slices.Concat(identityFlags(), whoseFlags(), serverFlags())...)
 }
 
 func isShared(f cli.Flag) bool {

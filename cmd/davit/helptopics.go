@@ -18,6 +18,7 @@ func helpTopics() []helpTopic {
 		{"formats", helpFormats},
 		{"consistency", helpConsistency},
 		{"environment", helpEnvironment},
+		{"repositories", helpRepositories},
 		{"flags", helpFlags},
 	}
 }

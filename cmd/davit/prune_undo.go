@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"davit/backup"
-	"davit/backup/repo"
 	"davit/engine"
 	"davit/prune"
 
@@ -90,7 +89,7 @@ func (h *host) archiveEnv(c *cli.Context, eng *engine.Engine, dir string, how ac
 	if err != nil {
 		return nil, err
 	}
-	r, err := repo.Open(dir, options)
+	r, err := h.openRepository(c.Context, c, dir, options)
 	if err != nil {
 		return nil, err
 	}

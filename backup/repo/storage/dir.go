@@ -40,6 +40,9 @@ func OpenDir(root string) Storage { return &dir{root: root} }
 func (d *dir) Place() string { return d.root }
 func (d *dir) Local() bool   { return true }
 
+// Identify has nothing to do: a folder needs no cache.
+func (d *dir) Identify(string) error { return nil }
+
 func (d *dir) path(name string) string { return filepath.Join(d.root, filepath.FromSlash(name)) }
 
 // folder is the open folder of the blobs.

@@ -87,7 +87,7 @@ func (d *dir) Lock(_ context.Context, name string, owner []byte) (Lock, error) {
 	}
 	locked, err := tryLock(file)
 	if err == nil && !locked {
-		err = &LockedError{Owner: readOwner(d.path(name))}
+		err = &LockedError{Ticket: Ticket{Name: name, Owner: readOwner(d.path(name)), Certain: true}}
 	}
 	if err == nil {
 		err = writeOwner(file, owner)

@@ -8,8 +8,8 @@ import (
 // ErrNotEmpty is returned by Prepare when the place holds something.
 var ErrNotEmpty = errors.New("folder is not empty")
 
-// LockedError tells what the holder of a lock wrote.
-type LockedError struct{ Owner []byte }
+// LockedError tells who holds a lock.
+type LockedError struct{ Ticket Ticket }
 
 func (e *LockedError) Error() string { return "locked" }
 

@@ -158,3 +158,12 @@ func touchNow(f *os.File) error {
 	now := unix.Timespec{Nsec: unix.UTIME_NOW}
 	return unix.UtimesNanoAt(int(f.Fd()), "", []unix.Timespec{now, now}, unix.AT_EMPTY_PATH)
 }
+
+// bootTime is a clock that goes on while the machine sleeps, and that nobody sets.
+func bootTime() (time.Duration, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0, fmt.Errorf("read clock: %w", err)
+	}
+	return time.Duration(ts.Nano()), nil
+}

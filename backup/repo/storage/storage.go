@@ -21,6 +21,8 @@ type Storage interface {
 	Prepare(ctx context.Context, folders []string) error
 	// Empty tells whether there is nothing at all.
 	Empty(ctx context.Context) (bool, error)
+	// Identify tells the repository's id, by which caches are kept apart.
+	Identify(id string) error
 	Close() error
 
 	Files
