@@ -156,7 +156,7 @@ func (r *restoreRun) restoreTree(ctx context.Context, step *RestoreStep, dst *ho
 		path = step.file
 	}
 	result, err := chunk.Restore(ctx, r.env.Repo, step.item.Desc, dst, chunk.RestoreOptions{
-		Path: path, Progress: doneOnly{r.env.reporter()},
+		Path: path, Progress: doneOnly{r.env.reporter()}, Workers: r.env.restoreWorkers(),
 	})
 	if err != nil {
 		return err
@@ -182,3 +182,14 @@ func (d doneOnly) Done(_, bytes int64) { d.reporter.Add(bytes) }
 
 // closing joins the error of closing c to err.
 func closing(c io.Closer, err *error) { *err = errors.Join(*err, c.Close()) }
+
+// remoteWorkers restore at once from a server: most of the time they wait for it.
+const remoteWorkers = 16
+
+// restoreWorkers is how many workers a restore has, 0 for the usual number.
+func (e *Env) restoreWorkers() int {
+	if e.Repo.Local() {
+		return 0
+	}
+	return remoteWorkers
+}

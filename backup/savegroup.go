@@ -137,6 +137,10 @@ func (r *createRun) readFrozen(ctx context.Context, g *Group, trees []*tree, rel
 			r.report.Notes = append(r.report.Notes, err.Error()+"; the next run, or davit recover, tries again")
 		}
 	}()
+	// Nor is anything sent while they do.
+	if err := r.session.Settle(ctx); err != nil {
+		return err
+	}
 	r.env.reporter().Item("freeze " + joinNames(memberNames(g, HoldPause, HoldStop)))
 	err = r.freezeAndRead(ctx, g, trees, spool, snapshots)
 	released()

@@ -12,6 +12,7 @@ import (
 	"davit/backup/archive"
 	"davit/backup/chunk"
 	"davit/backup/repo"
+	"davit/backup/repo/storage"
 )
 
 // Verify checks that every blob that a ref leads to is there and is what it should be: with ReadData by
@@ -19,6 +20,7 @@ import (
 // the report, and in its Err; an error means that not all could be looked at.
 func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, error) {
 	begin := env.Now()
+	ctx = storage.Fresh(ctx) // what is cached here proves nothing
 	if o.Attest && !o.ReadData {
 		return nil, &UsageError{Reason: "only what was read can be attested", Hint: "--attest goes with --read-data"}
 	}
@@ -33,6 +35,9 @@ func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, erro
 	defer env.reporter().Done()
 	snapshots, kind, name, err := v.selected(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if v.counter.size, err = env.Repo.Sizes(ctx); err != nil {
 		return nil, err
 	}
 	env.reporter().Start(v.expected(snapshots), 0)

@@ -92,6 +92,7 @@ func decodeTo(sum hash.Hash, r io.Reader) (int64, error) {
 type blobCounter struct {
 	repo     *repo.Repository
 	reporter Reporter
+	size     func(repo.Digest) (int64, bool)
 
 	mu    sync.Mutex
 	blobs map[repo.Digest]struct{}
@@ -99,7 +100,7 @@ type blobCounter struct {
 }
 
 func newBlobCounter(r *repo.Repository, reporter Reporter) *blobCounter {
-	return &blobCounter{repo: r, reporter: reporter, blobs: map[repo.Digest]struct{}{}}
+	return &blobCounter{repo: r, reporter: reporter, blobs: map[repo.Digest]struct{}{}, size: r.HasFile}
 }
 
 // Encrypted implements chunk.Reader.
@@ -122,7 +123,7 @@ func (c *blobCounter) ReadBlob(ctx context.Context, d repo.Digest, stored int64,
 // HasFile implements chunk.BlobChecker.
 func (c *blobCounter) HasFile(d repo.Digest) (int64, bool) {
 	c.touch(d)
-	return c.repo.HasFile(d)
+	return c.size(d)
 }
 
 func (c *blobCounter) touch(d repo.Digest) {

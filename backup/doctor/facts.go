@@ -56,6 +56,7 @@ type Config struct {
 // Repository is one that the configuration or the command line names.
 type Repository struct {
 	Path   string
+	Remote bool // on a server, which tells nothing of its room
 	Err    error
 	Hint   string
 	Free   uint64

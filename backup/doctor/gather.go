@@ -40,7 +40,7 @@ func Gather(ctx context.Context, s Sources) Facts {
 	}
 	for i := range f.Repository {
 		r := &f.Repository[i]
-		if r.Err != nil {
+		if r.Err != nil || r.Remote {
 			continue
 		}
 		if r.Free, r.Nodes, r.Err = hostfs.Space(r.Path); r.Err != nil {

@@ -127,8 +127,12 @@ func (j *judge) repositories(f Facts) {
 			j.say("repository", Problem, r.Hint, "%v", r.Err)
 			continue
 		}
-		room, level := roomOf(r.Free, r.Nodes)
-		j.say("repository", level, ifNot(level, OK, "davit backup forget and gc free space"), "%s, %s", r.Path, room)
+		if r.Remote {
+			j.say("repository", OK, "", "%s answers", r.Path)
+		} else {
+			room, level := roomOf(r.Free, r.Nodes)
+			j.say("repository", level, ifNot(level, OK, "davit backup forget and gc free space"), "%s, %s", r.Path, room)
+		}
 		j.lastBackup(f, r)
 	}
 }

@@ -15,6 +15,16 @@ type fileList struct {
 	infos map[Digest]storage.Info // nil: ask the folder
 }
 
+// Sizes returns what HasFile does, for who asks of many blobs: a server is asked for all
+// of them now.
+func (r *Repository) Sizes(ctx context.Context) (func(Digest) (size int64, ok bool), error) {
+	l, err := r.listFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.hasFile, nil
+}
+
 func (r *Repository) listFiles(ctx context.Context) (*fileList, error) {
 	l := &fileList{repo: r}
 	if r.store.Local() {

@@ -41,6 +41,10 @@ func (r *Repository) RebuildIndex(ctx context.Context) (RebuildResult, error) {
 }
 
 func (r *Repository) rebuild(ctx context.Context, lock *heldLock) (RebuildResult, error) {
+	files, err := r.listFiles(ctx)
+	if err != nil {
+		return RebuildResult{}, err
+	}
 	names, err := listIndex(ctx, r.store)
 	if err != nil {
 		return RebuildResult{}, err
@@ -49,7 +53,7 @@ func (r *Repository) rebuild(ctx context.Context, lock *heldLock) (RebuildResult
 	if unreadable := (*UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
 		return RebuildResult{}, err
 	}
-	c := recordCollector{repo: r, records: make(map[Blob]bool), seen: make(map[Digest]bool), missing: make(map[Digest]bool)}
+	c := recordCollector{repo: r, files: files, records: make(map[Blob]bool), seen: make(map[Digest]bool), missing: make(map[Digest]bool)}
 	if err := c.addSnapshots(ctx, snaps); err != nil {
 		return RebuildResult{}, err
 	}
@@ -70,6 +74,7 @@ func (r *Repository) rebuild(ctx context.Context, lock *heldLock) (RebuildResult
 // recordCollector gathers index records whose files are there.
 type recordCollector struct {
 	repo    *Repository
+	files   *fileList
 	records map[Blob]bool
 	seen    map[Digest]bool // manifests looked into
 	missing map[Digest]bool
@@ -141,7 +146,7 @@ func describedBlob(desc ocispec.Descriptor) (Blob, error) {
 }
 
 func (c *recordCollector) add(b Blob) {
-	if size, ok := c.repo.HasFile(b.Digest); ok && size == b.Stored {
+	if size, ok := c.files.hasFile(b.Digest); ok && size == b.Stored {
 		c.records[b] = true
 		return
 	}
@@ -170,7 +175,7 @@ func (c *recordCollector) addIndexFile(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		if size, ok := c.repo.HasFile(b.Digest); ok && size == b.Stored {
+		if size, ok := c.files.hasFile(b.Digest); ok && size == b.Stored {
 			c.records[b] = true
 		}
 	}

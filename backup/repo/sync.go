@@ -25,6 +25,18 @@ func (s *Session) Sync(ctx context.Context) error {
 	return nil
 }
 
+// Settle returns when nothing of what was put is on its way to a server any more. It publishes
+// nothing; in a folder it does nothing.
+func (s *Session) Settle(ctx context.Context) error {
+	if s.repo.store.Local() {
+		return nil
+	}
+	if err := s.repo.store.Sync(ctx); err != nil {
+		return fmt.Errorf("wait for uploads: %w", err)
+	}
+	return nil
+}
+
 func (s *Session) flush(ctx context.Context) error {
 	w := &s.repo.writes
 	w.flush.Lock()

@@ -11,6 +11,7 @@ import (
 	"davit/backup"
 	"davit/backup/doctor"
 	"davit/backup/repo"
+	"davit/backup/repo/storage"
 	"davit/engine/guard"
 	"davit/engine/systemd"
 	"davit/migrate"
@@ -75,7 +76,7 @@ func doctorSystemd(ctx context.Context) doctor.Systemd {
 }
 
 func (h *host) doctorRepository(ctx context.Context, c *cli.Context, dir string) (d doctor.Repository) {
-	d.Path = dir
+	d.Path, d.Remote = dir, storage.IsRemote(dir)
 	ctx, cancel := context.WithTimeout(ctx, remoteTime)
 	defer cancel()
 	fail := func(err error) doctor.Repository {

@@ -52,13 +52,13 @@ func Connect(ctx context.Context, location string, o Options) (Storage, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newRemote(on, o)
+		return NewRemote(on, o)
 	case strings.HasPrefix(location, "sftp://"):
 		on, err := openSFTP(ctx, location, o)
 		if err != nil {
 			return nil, err
 		}
-		return newRemote(on, o)
+		return NewRemote(on, o)
 	}
 	return OpenDir(location), nil
 }

@@ -18,7 +18,7 @@ func (r *remote) Prepare(ctx context.Context, folders []string) error {
 	if !empty {
 		return ErrNotEmpty
 	}
-	err = r.try(ctx, 0, func(ctx context.Context) error { return r.on.makeFolders(ctx, folders) })
+	err = r.try(ctx, 0, func(ctx context.Context) error { return r.on.MakeFolders(ctx, folders) })
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ var errFound = errors.New("found")
 func (r *remote) Empty(ctx context.Context) (bool, error) {
 	empty := true
 	err := r.try(ctx, 0, func(ctx context.Context) error {
-		err := r.on.list(ctx, "", func(string, Info) error { return errFound })
+		err := r.on.List(ctx, "", func(string, Info) error { return errFound })
 		if empty = !errors.Is(err, errFound); !empty {
 			return nil
 		}

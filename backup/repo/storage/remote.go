@@ -32,26 +32,26 @@ type Options struct {
 // DefaultParallel is how many uploads, and downloads, run at once.
 const DefaultParallel = 16
 
-// objects is a server: names and bytes. Its errors are those of one try.
-type objects interface {
-	place() string
-	// put replaces a file by size bytes; sum is their SHA-256, or "" when it is not known.
-	put(ctx context.Context, name string, body io.ReadSeeker, size int64, sum string) error
-	get(ctx context.Context, name string) (io.ReadCloser, int64, error)
-	stat(ctx context.Context, name string) (Info, error)
-	list(ctx context.Context, folder string, visit func(name string, info Info) error) error
-	remove(ctx context.Context, name string) error
-	makeFolders(ctx context.Context, folders []string) error
-	// tidy removes what was half-written before a moment.
-	tidy(ctx context.Context, before time.Time) error
-	// final tells that trying again is of no use.
-	final(err error) bool
-	close() error
+// Objects is a server: names and bytes. Its errors are those of one try.
+type Objects interface {
+	Place() string
+	// Put replaces a file by size bytes; sum is their SHA-256, or "" when it is not known.
+	Put(ctx context.Context, name string, body io.ReadSeeker, size int64, sum string) error
+	Get(ctx context.Context, name string) (io.ReadCloser, int64, error)
+	Stat(ctx context.Context, name string) (Info, error)
+	List(ctx context.Context, folder string, visit func(name string, info Info) error) error
+	Remove(ctx context.Context, name string) error
+	MakeFolders(ctx context.Context, folders []string) error
+	// Tidy removes what was half-written before a moment.
+	Tidy(ctx context.Context, before time.Time) error
+	// Final tells that trying again is of no use.
+	Final(err error) bool
+	Close() error
 }
 
 // remote is a storage on a server.
 type remote struct {
-	on       objects
+	on       Objects
 	parallel int
 	up, down *rate.Limiter
 	uploads  *uploads
@@ -59,24 +59,25 @@ type remote struct {
 	expired  time.Duration // age at which a lock's holder counts as dead
 }
 
-func newRemote(on objects, o Options) (*remote, error) {
+// NewRemote returns the storage on a server. It closes it.
+func NewRemote(on Objects, o Options) (Storage, error) {
 	r := &remote{on: on, parallel: o.Parallel, up: limiter(o.Upload), down: limiter(o.Download), expired: ticketExpires}
 	if r.parallel <= 0 {
 		r.parallel = DefaultParallel
 	}
 	if err := r.cache.open(o.Cache); err != nil {
-		return nil, errors.Join(err, on.close())
+		return nil, errors.Join(err, on.Close())
 	}
 	r.uploads = newUploads(r.parallel, r.upload)
 	return r, nil
 }
 
-func (r *remote) Place() string { return r.on.place() }
+func (r *remote) Place() string { return r.on.Place() }
 func (r *remote) Local() bool   { return false }
 
 func (r *remote) Close() error {
 	r.uploads.close()
-	return errors.Join(r.cache.close(), r.on.close())
+	return errors.Join(r.cache.close(), r.on.Close())
 }
 
 // Identify keeps what is cached of one repository apart from another's at the same place.
@@ -105,7 +106,7 @@ func (b body) reader() io.ReadSeeker {
 // upload sends a file, however often that takes.
 func (r *remote) upload(ctx context.Context, name string, b body) error {
 	return r.try(ctx, b.size, func(ctx context.Context) error {
-		return r.on.put(ctx, name, limitReader(ctx, r.up, b.reader()), b.size, b.sum)
+		return r.on.Put(ctx, name, limitReader(ctx, r.up, b.reader()), b.size, b.sum)
 	})
 }
 
@@ -143,7 +144,7 @@ func (r *remote) PutFrom(ctx context.Context, name string, write func(io.Writer)
 
 func (r *remote) Get(ctx context.Context, name string, limit int64) (data []byte, err error) {
 	err = r.try(ctx, limit, func(ctx context.Context) error {
-		in, size, err := r.on.get(ctx, name)
+		in, size, err := r.on.Get(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -202,7 +203,7 @@ func (r *remote) stream(ctx context.Context, name string) (io.ReadCloser, int64,
 	var out io.ReadCloser
 	var size int64
 	err := r.try(ctx, maxCached, func(trying context.Context) error {
-		in, n, err := r.on.get(ctx, name) //nolint:contextcheck // a long stream outlives the try
+		in, n, err := r.on.Get(ctx, name) //nolint:contextcheck // a long stream outlives the try
 		if err != nil {
 			return err
 		}
@@ -273,7 +274,7 @@ func (r *remote) OpenAt(ctx context.Context, name string, fresh bool) (*os.File,
 
 func (r *remote) fetch(ctx context.Context, name string, f *os.File) (size int64, err error) {
 	err = r.try(ctx, maxWhole, func(ctx context.Context) error {
-		in, n, err := r.on.get(ctx, name)
+		in, n, err := r.on.Get(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -303,7 +304,7 @@ func (r *remote) Stat(ctx context.Context, name string) (info Info, err error) {
 		return Info{Size: b.size}, nil
 	}
 	err = r.try(ctx, 0, func(ctx context.Context) error {
-		info, err = r.on.stat(ctx, name)
+		info, err = r.on.Stat(ctx, name)
 		return err
 	})
 	if err != nil {
@@ -340,7 +341,7 @@ func (r *remote) List(ctx context.Context, folder string, visit func(Entry) erro
 func (r *remote) entries(ctx context.Context, folder string) (entries []remoteEntry, err error) {
 	err = r.try(ctx, maxWhole, func(ctx context.Context) error {
 		entries = entries[:0]
-		return r.on.list(ctx, folder, func(name string, info Info) error {
+		return r.on.List(ctx, folder, func(name string, info Info) error {
 			if !isTemp(path.Base(name)) {
 				entries = append(entries, remoteEntry{name, info})
 			}
@@ -354,7 +355,7 @@ func (r *remote) entries(ctx context.Context, folder string) (entries []remoteEn
 }
 
 func (r *remote) Remove(ctx context.Context, name string) error {
-	err := r.try(ctx, 0, func(ctx context.Context) error { return r.on.remove(ctx, name) })
+	err := r.try(ctx, 0, func(ctx context.Context) error { return r.on.Remove(ctx, name) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}
@@ -430,5 +431,5 @@ func (r *remote) Now(ctx context.Context) (time.Time, error) {
 func (r *remote) RemoveTemps(context.Context, []string) error { return nil }
 
 func (r *remote) Tidy(ctx context.Context, now time.Time) error {
-	return r.try(ctx, maxWhole, func(ctx context.Context) error { return r.on.tidy(ctx, now.Add(-oldTemp)) })
+	return r.try(ctx, maxWhole, func(ctx context.Context) error { return r.on.Tidy(ctx, now.Add(-oldTemp)) })
 }

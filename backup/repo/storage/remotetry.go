@@ -33,7 +33,7 @@ func (r *remote) try(ctx context.Context, bytes int64, do func(context.Context) 
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if n == tries || errors.Is(err, fs.ErrNotExist) || r.on.final(err) {
+		if n == tries || errors.Is(err, fs.ErrNotExist) || r.on.Final(err) {
 			return err
 		}
 		// Not all in step: many hosts may have been told to slow down at once.

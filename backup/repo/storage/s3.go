@@ -67,13 +67,13 @@ func s3Credentials(o Options) *credentials.Credentials {
 	})
 }
 
-func (s *s3) place() string { return s.url }
-func (s *s3) close() error  { return nil }
+func (s *s3) Place() string { return s.url }
+func (s *s3) Close() error  { return nil }
 
 func (s *s3) key(name string) string { return s.at.prefix + name }
 
 // put has the server check the bytes: by their SHA-256 where that is known, else by MD5.
-func (s *s3) put(ctx context.Context, name string, body io.ReadSeeker, size int64, sum string) error {
+func (s *s3) Put(ctx context.Context, name string, body io.ReadSeeker, size int64, sum string) error {
 	o := minio.PutObjectOptions{ContentType: "application/octet-stream", DisableContentSha256: false}
 	if size > onePiece {
 		o.PartSize, o.SendContentMd5, o.NumThreads = partSize, true, 2
@@ -84,7 +84,7 @@ func (s *s3) put(ctx context.Context, name string, body io.ReadSeeker, size int6
 	return s.explain(err)
 }
 
-func (s *s3) get(ctx context.Context, name string) (io.ReadCloser, int64, error) {
+func (s *s3) Get(ctx context.Context, name string) (io.ReadCloser, int64, error) {
 	in, info, _, err := s.core.GetObject(ctx, s.at.bucket, s.key(name), minio.GetObjectOptions{})
 	if err != nil {
 		return nil, 0, s.explain(err)
@@ -92,7 +92,7 @@ func (s *s3) get(ctx context.Context, name string) (io.ReadCloser, int64, error)
 	return in, info.Size, nil
 }
 
-func (s *s3) stat(ctx context.Context, name string) (Info, error) {
+func (s *s3) Stat(ctx context.Context, name string) (Info, error) {
 	info, err := s.core.StatObject(ctx, s.at.bucket, s.key(name), minio.StatObjectOptions{})
 	if err != nil {
 		return Info{}, s.explain(err)
@@ -100,7 +100,7 @@ func (s *s3) stat(ctx context.Context, name string) (Info, error) {
 	return Info{Size: info.Size, Time: info.LastModified}, nil
 }
 
-func (s *s3) list(ctx context.Context, folder string, visit func(string, Info) error) error {
+func (s *s3) List(ctx context.Context, folder string, visit func(string, Info) error) error {
 	prefix := s.at.prefix
 	if folder != "" {
 		prefix = s.key(folder) + "/"
@@ -121,14 +121,14 @@ func (s *s3) list(ctx context.Context, folder string, visit func(string, Info) e
 	return context.Cause(ctx)
 }
 
-func (s *s3) remove(ctx context.Context, name string) error {
+func (s *s3) Remove(ctx context.Context, name string) error {
 	return s.explain(s.core.RemoveObject(ctx, s.at.bucket, s.key(name), minio.RemoveObjectOptions{}))
 }
 
-func (s *s3) makeFolders(context.Context, []string) error { return nil }
+func (s *s3) MakeFolders(context.Context, []string) error { return nil }
 
 // tidy ends the uploads in parts that nobody will.
-func (s *s3) tidy(ctx context.Context, before time.Time) error {
+func (s *s3) Tidy(ctx context.Context, before time.Time) error {
 	page, err := s.core.ListMultipartUploads(ctx, s.at.bucket, s.key(BlobFolder), "", "", "", listPiece)
 	if err != nil {
 		return nil //nolint:nilerr // a server may not know this, or not let us; then its own rules clean up
@@ -159,7 +159,7 @@ func (s *s3) explain(err error) error {
 }
 
 // final tells that the server has understood and said no.
-func (s *s3) final(err error) bool {
+func (s *s3) Final(err error) bool {
 	r := minio.ErrorResponse{}
 	if !errors.As(err, &r) {
 		return false

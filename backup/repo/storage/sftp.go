@@ -45,11 +45,11 @@ func openSFTP(ctx context.Context, location string, o Options) (*sftpServer, err
 	return s, nil
 }
 
-func (s *sftpServer) place() string { return s.url }
+func (s *sftpServer) Place() string { return s.url }
 
 func (s *sftpServer) path(name string) string { return path.Join(s.at.folder, name) }
 
-func (s *sftpServer) close() error {
+func (s *sftpServer) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.client == nil {
@@ -114,7 +114,7 @@ func (s *sftpServer) giveUp(client *sftp.Client) {
 	}
 }
 
-func (s *sftpServer) put(ctx context.Context, name string, body io.ReadSeeker, _ int64, _ string) error {
+func (s *sftpServer) Put(ctx context.Context, name string, body io.ReadSeeker, _ int64, _ string) error {
 	return s.do(ctx, func(c *sftp.Client) error {
 		temp := s.path(sftpTemps + "/" + rand.Text())
 		err := s.write(c, temp, body)
@@ -172,7 +172,7 @@ func (s *sftpServer) makeParents(c *sftp.Client, name string) error {
 	return nil
 }
 
-func (s *sftpServer) get(ctx context.Context, name string) (in io.ReadCloser, size int64, err error) {
+func (s *sftpServer) Get(ctx context.Context, name string) (in io.ReadCloser, size int64, err error) {
 	err = s.do(ctx, func(c *sftp.Client) error {
 		info, err := c.Lstat(s.path(name))
 		if err != nil {
@@ -188,7 +188,7 @@ func (s *sftpServer) get(ctx context.Context, name string) (in io.ReadCloser, si
 	return in, size, err
 }
 
-func (s *sftpServer) stat(ctx context.Context, name string) (info Info, err error) {
+func (s *sftpServer) Stat(ctx context.Context, name string) (info Info, err error) {
 	err = s.do(ctx, func(c *sftp.Client) error {
 		st, err := c.Lstat(s.path(name))
 		if err != nil {
@@ -203,7 +203,7 @@ func (s *sftpServer) stat(ctx context.Context, name string) (info Info, err erro
 	return info, err
 }
 
-func (s *sftpServer) list(ctx context.Context, folder string, visit func(string, Info) error) error {
+func (s *sftpServer) List(ctx context.Context, folder string, visit func(string, Info) error) error {
 	return s.do(ctx, func(c *sftp.Client) error { return s.listIn(ctx, c, folder, visit) })
 }
 
@@ -231,12 +231,12 @@ func (s *sftpServer) listIn(ctx context.Context, c *sftp.Client, folder string, 
 	return nil
 }
 
-func (s *sftpServer) remove(ctx context.Context, name string) error {
+func (s *sftpServer) Remove(ctx context.Context, name string) error {
 	return s.do(ctx, func(c *sftp.Client) error { return c.Remove(s.path(name)) })
 }
 
 // makeFolders makes the repository's folder, for nobody else's eyes, and those in it.
-func (s *sftpServer) makeFolders(ctx context.Context, folders []string) error {
+func (s *sftpServer) MakeFolders(ctx context.Context, folders []string) error {
 	return s.do(ctx, func(c *sftp.Client) error {
 		if err := c.MkdirAll(s.at.folder); err != nil {
 			return err
@@ -253,7 +253,7 @@ func (s *sftpServer) makeFolders(ctx context.Context, folders []string) error {
 	})
 }
 
-func (s *sftpServer) tidy(ctx context.Context, before time.Time) error {
+func (s *sftpServer) Tidy(ctx context.Context, before time.Time) error {
 	return s.do(ctx, func(c *sftp.Client) error {
 		return s.listIn(ctx, c, sftpTemps, func(name string, info Info) error {
 			if info.Time.After(before) {
@@ -268,7 +268,7 @@ func (s *sftpServer) tidy(ctx context.Context, before time.Time) error {
 }
 
 // final tells that the server has understood and said no.
-func (s *sftpServer) final(err error) bool {
+func (s *sftpServer) Final(err error) bool {
 	var unfit *UnfitError
 	return errors.Is(err, fs.ErrPermission) || errors.As(err, &unfit) || isAuth(err)
 }

@@ -1,0 +1,204 @@
+package storagetest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"davit/backup/repo/storage"
+)
+
+// Server is a place for repositories.
+type Server struct {
+	URL  string            // of a place where nothing is
+	Dir  string            // where that is on this machine
+	Env  map[string]string // what a client needs
+	Home string
+}
+
+// Options are what storage.Connect needs for the server; each call has a cache of its own, as another
+// host has.
+func (s Server) Options(t testing.TB) storage.Options {
+	return storage.Options{Cache: t.TempDir(), Home: s.Home, Getenv: func(name string) string { return s.Env[name] }}
+}
+
+// Connect returns the storage, which whoever gets it closes.
+func (s Server) Connect(t testing.TB) storage.Storage {
+	t.Helper()
+	store, err := storage.Connect(t.Context(), s.URL, s.Options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// Folder is a place in a folder of this machine.
+func Folder(t testing.TB) Server {
+	dir := filepath.Join(t.TempDir(), "repo")
+	return Server{URL: dir, Dir: dir}
+}
+
+// Keys of the S3 server's owner.
+const (
+	AccessKey = "davit"
+	SecretKey = "davit-secret"
+)
+
+// S3 starts an S3 server with a bucket.
+func S3(t testing.TB, arguments ...string) Server {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "bucket"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	args := append([]string{"--quiet", "--port", address}, arguments...)
+	cmd := exec.Command(script(t, "s3server.sh"), append(args, "posix", root)...)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
+	start(t, cmd, address)
+	return Server{
+		URL: "s3://http://" + address + "/bucket/davit", Dir: filepath.Join(root, "bucket", "davit"), Home: root,
+		Env: map[string]string{"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey, "AWS_REGION": "us-east-1"},
+	}
+}
+
+const sshdConfig = `Port {port}
+ListenAddress 127.0.0.1
+HostKey {dir}/host
+AuthorizedKeysFile {dir}/home/.ssh/id_ed25519.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin yes
+Subsystem sftp internal-sftp
+`
+
+// SFTP starts an SSH server. It needs root.
+func SFTP(t testing.TB) Server {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("optional: needs root to start sshd")
+	}
+	tree := script(t, "sshd.sh")
+	dir := t.TempDir()
+	port := freePort(t)
+	home := filepath.Join(dir, "home")
+	for _, folder := range []string{filepath.Join(home, ".ssh"), filepath.Join(dir, "data")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{filepath.Join(dir, "host"), filepath.Join(home, ".ssh", "id_ed25519")} {
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v: %s", err, out)
+		}
+	}
+	public, err := os.ReadFile(filepath.Join(dir, "host.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill := strings.NewReplacer("{dir}", dir, "{port}", fmt.Sprint(port))
+	for name, text := range map[string]string{
+		"sshd_config":           fill.Replace(sshdConfig),
+		"home/.ssh/known_hosts": fmt.Sprintf("[127.0.0.1]:%d %s", port, public),
+		"passwd":                "root:x:0:0:root:" + home + ":/bin/sh\nsshd:x:65534:65534::/run/sshd:/bin/false\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The system's sshd may not be installed: its user and its folder are made up.
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", `mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd &&
+		mount --bind "$1/passwd" /etc/passwd && exec "$2/usr/sbin/sshd" -D -e -f "$1/sshd_config"`, "sh", dir, tree)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(tree, "usr", "lib"))
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	start(t, cmd, address)
+	data := filepath.Join(dir, "data", "davit")
+	return Server{URL: "sftp://root@" + address + data, Dir: data, Home: home, Env: map[string]string{}}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// script runs a script of the project that provides something and returns where that is.
+func script(t testing.TB, name string) string {
+	t.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	cmd := exec.Command(filepath.Join(filepath.Dir(here), "../../../../scripts", name))
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", name, err, said.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// safeBuffer takes what a server says.
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// start runs a server until the test ends, and waits until it listens.
+func start(t testing.TB, cmd *exec.Cmd, address string) {
+	t.Helper()
+	said := &safeBuffer{}
+	cmd.Stdout, cmd.Stderr = said, said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		<-exited
+	})
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-exited:
+			t.Fatalf("%s ended: %s", cmd.Args[0], said)
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not listen: %s", cmd.Args[0], said)
+		}
+	}
+}
