@@ -19,9 +19,7 @@ func (h *host) backupInitCommand() *cli.Command {
 				"write with. What age-keygen made is all that a restore needs: keep it elsewhere.") +
 			examples(
 				"davit backup init --repo /srv/backup",
-				"davit backup init --repo /srv/backup --recipient age1… --recipient age1…",
 				"davit backup init --repo s3://s3.example.org/bucket/davit --recipient age1…",
-				"davit backup init --repo sftp://nas@backup.example.org/srv/davit",
 			) + exitCodes(exitDone, exitUsage),
 		Flags: []cli.Flag{
 			repoFlag(), recipientFlag(),

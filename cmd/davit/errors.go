@@ -154,7 +154,7 @@ func explainRepository(err error, f *failure) bool {
 	switch {
 	case explainKey(err, f):
 	case errors.Is(err, repo.ErrNoRepository):
-		f.hint, f.code = "davit backup init --repo REPO makes one", exitNoRepository
+		f.hint, f.code = "davit backup init --repo DIR makes one", exitNoRepository
 	case errors.Is(err, repo.ErrNotRepository):
 		f.hint, f.code = "davit backup init --repo DIR makes a repository in a new or empty folder", exitNoRepository
 	case errors.As(err, &locked):

@@ -43,7 +43,7 @@ func whoseFlags() []cli.Flag {
 func repoDir(c *cli.Context) (string, error) {
 	dir := c.String("repo")
 	if dir == "" {
-		return "", misuse(c, "needs --repo REPO", "DAVIT_REPO in the environment does as well")
+		return "", misuse(c, "needs --repo DIR", "DAVIT_REPO in the environment does as well")
 	}
 	return dir, nil
 }

@@ -62,7 +62,9 @@ func (p *page) root(app *cli.App) {
 	}
 	p.line("")
 	p.line("davit COMMAND --help tells more about a command;")
-	p.line("davit help %s about the rest.", strings.Join(topicNames(), "|"))
+	for _, line := range wrap("davit help "+strings.Join(topicNames(), " | ")+" about the rest.", helpWidth) {
+		p.line("%s", line)
+	}
 }
 
 // subcommands are the names of what a group has.
