@@ -121,6 +121,9 @@ func put(t testing.TB, s *Session, c chunk) Blob {
 
 // putPart stores chunks and a part of them.
 func putPart(ctx context.Context, s *Session, chunks ...chunk) (ocispec.Descriptor, error) {
+	if s.repo.vault != nil {
+		return putSealedPart(ctx, s, chunks...)
+	}
 	catalog, err := s.PutBlob(ctx, []byte("catalog of "+chunks[0].id.String()))
 	if err != nil {
 		return ocispec.Descriptor{}, err
@@ -140,6 +143,37 @@ func putPart(ctx context.Context, s *Session, chunks ...chunk) (ocispec.Descript
 		})
 	}
 	data, err := json.Marshal(manifest)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	d, err := s.PutBlob(ctx, data)
+	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: ArtifactTypePart, Digest: d.OCI(), Size: int64(len(data))}, err
+}
+
+// putSealedPart is putPart in an encrypted repository, where the catalog is a chunk as well.
+func putSealedPart(ctx context.Context, s *Session, chunks ...chunk) (ocispec.Descriptor, error) {
+	text := []byte("catalog of " + chunks[0].id.String())
+	sealed, err := s.repo.Seal(nil, text)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	all := append([]chunk{{id: s.repo.ContentID(text), plain: int64(len(text)), stored: sealed}}, chunks...)
+	var list []ocispec.Descriptor
+	for i, c := range all {
+		b, err := s.Put(ctx, c.id, c.plain, c.stored)
+		if err != nil {
+			return ocispec.Descriptor{}, err
+		}
+		mediaType := MediaTypeChunk
+		if i == 0 {
+			mediaType = MediaTypeCatalog
+		}
+		list = append(list, sealedDescriptor(mediaType, b))
+	}
+	data, err := json.Marshal(ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: ArtifactTypePart,
+		Config: list[0], Layers: list[1:],
+	})
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}

@@ -15,8 +15,8 @@ func (h *host) backupInitCommand() *cli.Command {
 		UsageText: "davit backup init --repo REPO [--recipient age1…]… [flags]",
 		Description: paragraph("Without a recipient or passphrase it is not encrypted: whoever can read the folder can read the data, "+
 			"passwords in definitions included.") +
-			paragraph("An encrypted one can be read by the holders of these keys alone, not even by this host, which gets a key to "+
-				"write with. What age-keygen made is all that a restore needs: keep it elsewhere.") +
+			paragraph("An encrypted one can be read by the holders of these keys alone, not even by this host. A restore needs what "+
+				"age-keygen made: keep it elsewhere.") +
 			examples(
 				"davit backup init --repo /srv/backup",
 				"davit backup init --repo s3://s3.example.org/bucket/davit --recipient age1…",

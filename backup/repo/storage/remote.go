@@ -57,6 +57,7 @@ type remote struct {
 	uploads  *uploads
 	cache    cache
 	expired  time.Duration // age at which a lock's holder counts as dead
+	released sync.Map      // names of this client's tickets that could not be removed
 }
 
 // NewRemote returns the storage on a server. It closes it.

@@ -66,7 +66,10 @@ func (r *remote) Lock(ctx context.Context, lock string, owner []byte) (Lock, err
 	}
 	err := l.alone(ctx, lock)
 	if err != nil {
-		return nil, errors.Join(err, r.Remove(context.WithoutCancel(ctx), l.name))
+		if rerr := r.Remove(context.WithoutCancel(ctx), l.name); rerr != nil {
+			r.released.Store(l.name, true)
+		}
+		return nil, err
 	}
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop = stop
@@ -106,6 +109,9 @@ func (l *remoteLock) alone(ctx context.Context, lock string) error {
 	}
 	for _, e := range entries {
 		if e.name == l.name || now.Sub(e.info.Time) > l.r.expired {
+			continue
+		}
+		if _, released := l.r.released.Load(e.name); released {
 			continue
 		}
 		data, err := l.r.Get(ctx, e.name, maxOwner)
@@ -164,7 +170,9 @@ func (l *remoteLock) Release() {
 	l.done.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
 	defer cancel()
-	_ = l.r.Remove(ctx, l.name) // one that stays expires
+	if l.r.Remove(ctx, l.name) != nil {
+		l.r.released.Store(l.name, true) // for others it expires
+	}
 }
 
 func (r *remote) Holders(ctx context.Context, lock string) ([]Ticket, error) {
