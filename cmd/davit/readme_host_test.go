@@ -17,11 +17,22 @@ mkdir -p /tmp/img/bin && cp /bin/busybox /tmp/img/bin/ && for x in sh sleep date
 tar -C /tmp/img -c . | docker import - shop:1
 tar -C /tmp/img -c . | docker import --change 'LABEL old=1' - shop:old
 docker run -d --name db --restart always -v pgdata:/data shop:1 /bin/sh -c 'while :; do date > /data/now; sleep 0.1; done'
-docker run -d --name web --restart unless-stopped shop:1 /bin/sh -c 'yes a line of the log | head -c 20000000; sleep 1000000'
+docker run -d --name web --restart unless-stopped shop:1 /bin/sh -c '[ -e /logged ] || yes a line of the log | head -c 3000000; : > /logged; sleep 1000000'
 docker run --name old-job shop:1 /bin/sh -c 'date > /result'
-mkdir -p /srv/other /etc/davit /mnt/disk1/other /mnt/disk1/prune
+mkdir -p /etc/davit /mnt/other /mnt/prune
+mount -t tmpfs tmpfs /mnt/other
 davit backup init --repo /srv/backup
-davit backup init --repo /mnt/disk1/prune
+davit backup init --repo /mnt/prune
+`
+
+// pruneSomething makes a run of prune that can be undone; a host that was just made has nothing old.
+const pruneSomething = `set -eu
+cat > /tmp/policy.yaml <<Y
+version: 1
+min_age: 0s
+rules: [{name: jobs, select: {kind: container, state: exited}, action: archive+remove}]
+Y
+davit prune apply --policy /tmp/policy.yaml --archive /mnt/prune --yes
 `
 
 // TestReadmeRunsOnAHost runs the lines of the README that are about a whole host, in their order.
@@ -51,18 +62,26 @@ func TestReadmeRunsOnAHost(t *testing.T) {
 func runOnHost(t *testing.T, h *enginetest.Host, line string) {
 	t.Helper()
 	command, codes := readmeCommand(t, line)
-	command = strings.NewReplacer("/mnt/other", "/mnt/disk1/other", "/mnt/prune", "/mnt/disk1/prune").Replace(command)
-	switch pending := migrating(t, h); {
-	case strings.HasPrefix(command, "davit migrate run"), strings.HasPrefix(command, "davit migrate plan"):
+	begins := func(prefix string) bool { return strings.HasPrefix(command, prefix) }
+	pending := begins("davit migrate") && migrating(t, h)
+	const emptyDisk = "rm -rf /mnt/disk1/* /srv/docker"
+	switch {
+	case begins("davit migrate run"), begins("davit migrate plan"):
 		if pending {
 			h.Must(t, "davit", "migrate", "rollback", "--lose-writes", "--yes")
 		}
-		h.Must(t, "sh", "-c", "rm -rf /mnt/disk1/docker /mnt/disk1/containerd /srv/docker")
-	case strings.HasPrefix(command, "davit migrate commit"), strings.HasPrefix(command, "davit migrate rollback"):
+		h.Must(t, "sh", "-c", emptyDisk)
+	case begins("davit migrate commit"), begins("davit migrate rollback"):
 		if !pending {
+			h.Must(t, "sh", "-c", emptyDisk)
 			h.Must(t, "davit", "migrate", "run", "--to", "/mnt/disk1/docker", "--yes")
 		}
-	case strings.Contains(command, "--watch"):
+	case begins("davit prune undo"):
+		h.Must(t, "sh", "-c", pruneSomething)
+	case begins("davit diskscan") && !strings.Contains(command, "--truncate"):
+		command = strings.TrimSuffix(command, " --yes") // its flag is for that alone
+	}
+	if strings.Contains(command, "--watch") {
 		command = "timeout -s INT 4 " + strings.Replace(command, "10s", "1s", 1)
 		codes = append(codes, 124)
 	}
