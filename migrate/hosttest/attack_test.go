@@ -208,37 +208,3 @@ func TestFullDiskUnderTheOldRoot(t *testing.T) {
 		t.Errorf("the engine works in %s", got)
 	}
 }
-
-// A run and a backup keep off each other: the run waits for one that may have containers paused, and none begins while
-// the data changes its place.
-func TestBackupsMeanwhile(t *testing.T) {
-	h := fullHost(t, enginetest.HostOptions{Engine: "20.10"})
-	before, lines := h.inventory(), h.count()
-	h.must("davit backup init --repo /srv/repo > /dev/null 2>&1; docker exec onfailure sh -c 'dd if=/dev/urandom of=/files/big bs=1M count=150 2> /dev/null; sync'")
-	const backup = "backup create --repo /srv/repo --volume log --volume files --progress none"
-	saved := h.begin(backup)
-	h.waitFor("the backup's journal", "ls /var/lib/davit/guard/*.jsonl > /dev/null && kill -STOP $(pgrep -f '[d]avit backup create')")
-	root := h.Root(t)
-	moved := h.begin("migrate run --to /mnt/disk1/docker --yes")
-	pid := h.worker(root)
-	h.waitFor("the run waits", "grep -q 'waiting for the end of a backup' /var/lib/davit/migrate/log")
-	if step, _ := h.state(); step != "copy" {
-		t.Errorf("it waits in step %s", step)
-	}
-	h.must("kill -CONT $(pgrep -f '[d]avit backup create')")
-	if a := <-saved; a.code != 0 && a.code != 3 { // 3: it was stopped for longer than a freeze may last
-		t.Errorf("backup: exit code %d: %s", a.code, a.out)
-	}
-	h.reach(root, "sync")
-	_ = unix.Kill(pid, unix.SIGSTOP)
-	if out, errs, code := h.Run(t, "sh", "-c", "davit "+backup); code != 11 || !strings.Contains(errs, "a migration is under way") {
-		t.Errorf("a backup in the midst of it: exit code %d: %s%s", code, out, errs)
-	}
-	_ = unix.Kill(pid, unix.SIGCONT)
-	if a := <-moved; a.code != 0 {
-		t.Errorf("exit code %d: %s", a.code, a.out)
-	}
-	h.settled(before)
-	h.works(lines)
-	h.davit(0, backup)
-}
