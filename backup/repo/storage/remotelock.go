@@ -61,11 +61,11 @@ type remoteLock struct {
 // Lock puts a ticket and looks whether there is another.
 func (r *remote) Lock(ctx context.Context, lock string, owner []byte) (Lock, error) {
 	l := &remoteLock{r: r, name: ticketFolder(lock) + "/" + newTicketName() + ".json", owner: owner}
-	if err := l.put(ctx); err != nil {
-		return nil, err
+	err := l.put(ctx)
+	if err == nil {
+		err = l.alone(ctx, lock)
 	}
-	err := l.alone(ctx, lock)
-	if err != nil {
+	if err != nil { // a put that went wrong may have left the ticket nevertheless
 		if rerr := r.Remove(context.WithoutCancel(ctx), l.name); rerr != nil {
 			r.released.Store(l.name, true)
 		}
