@@ -26,6 +26,7 @@ type CreateOptions struct {
 	MaxFreeze    time.Duration // 0 is DefaultMaxFreeze
 	AllowRMLoss  bool          // stop --rm containers although that deletes their anonymous volumes
 	Job          string        // written into the snapshot
+	Tags         []string      // likewise
 	ExportAlone  bool          // images one by one, although layers that they share are then read once for each
 	LayerWarning int64         // name containers whose unsaved writable layer is larger; 0 is 10 MB
 	ForceRead    bool          // read every file, also what did not change
@@ -78,6 +79,9 @@ func (o CreateOptions) Check() error {
 	}
 	if o.Reread < 0 {
 		return &UsageError{Reason: "--reread is negative"}
+	}
+	if err := CheckTags(o.Tags); err != nil {
+		return err
 	}
 	return o.Selection.Check()
 }

@@ -135,6 +135,9 @@ func (r *createRun) publish(ctx context.Context) error {
 	if r.plan.Options.RPO > 0 {
 		s.Summary[summaryRPO] = r.plan.Options.RPO.String()
 	}
+	if tags := r.plan.Options.Tags; len(tags) > 0 {
+		s.Summary[summaryTags] = joinTags(tags)
+	}
 	if r.plan.Engine != nil {
 		s.EngineVersion = r.plan.Engine.Version
 	}

@@ -33,7 +33,7 @@ func (k *keeper) group(group []repo.Snapshot) {
 				p.Refused = append(p.Refused, Refusal{Reason: "snapshot " + s.ID + " is an archive of prune"})
 			}
 		case reasons != nil:
-			k.keeps[s.ID] = reasons[i]
+			k.keeps[s.ID] = append(reasons[i], p.options.Policy.tagReasons(s)...)
 		case !slices.Contains(p.ids, s.ID):
 			k.keeps[s.ID] = []string{"not named"}
 		}

@@ -19,7 +19,7 @@ func List(ctx context.Context, r *repo.Repository, q Query) ([]SnapshotInfo, err
 	}
 	list := []SnapshotInfo{}
 	for _, s := range snapshots {
-		if (q.Host == "" || q.Host == s.Host) && (q.Job == "" || q.Job == s.Job) {
+		if (q.Host == "" || q.Host == s.Host) && (q.Job == "" || q.Job == s.Job) && HasTags(s, q.Tags) {
 			list = append(list, snapshotInfo(s))
 		}
 	}
@@ -30,7 +30,7 @@ func snapshotInfo(s repo.Snapshot) SnapshotInfo {
 	info := SnapshotInfo{
 		ID: s.ID, Time: s.Time, Host: s.Host, Job: s.Job, Complete: s.Complete,
 		Consistency: s.Consistency, Engine: s.EngineVersion, Davit: s.DavitVersion,
-		Items: map[string]int{},
+		Items: map[string]int{}, Tags: Tags(s),
 		Files: summaryNumber(s, "files"), Bytes: summaryNumber(s, "bytes"),
 	}
 	for _, it := range s.Items {

@@ -7,8 +7,9 @@ import (
 
 // Query narrows which snapshots are meant.
 type Query struct {
-	Host string // "" is any for List, this host for "latest"
-	Job  string // "" is any
+	Host string   // "" is any for List, this host for "latest"
+	Job  string   // "" is any
+	Tags []string // of List: all of these; none is any
 }
 
 // Sealed stands for the kinds of items in SnapshotInfo when they are not known: the repository is
@@ -21,6 +22,7 @@ type SnapshotInfo struct {
 	Time        time.Time      `json:"time"`
 	Host        string         `json:"host"`
 	Job         string         `json:"job,omitempty"`
+	Tags        []string       `json:"tags,omitempty"`
 	Complete    bool           `json:"complete"`
 	Consistency string         `json:"consistency,omitempty"`
 	Engine      string         `json:"engine,omitempty"` // version

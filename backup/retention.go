@@ -10,15 +10,19 @@ import (
 )
 
 // KeepPolicy says which snapshots of a host and job are kept: the newest of the last so many hours, days, weeks
-// (ISO 8601), months or years that have one, the last few, and those of a time before the newest. A snapshot that one
-// rule keeps is kept.
+// (ISO 8601), months or years that have one, the last few, those of a time before the newest, and those with a tag. A
+// snapshot that one rule keeps is kept.
 type KeepPolicy struct {
 	Last, Hourly, Daily, Weekly, Monthly, Yearly int
 	Within                                       Age
+	Tags                                         []string
 }
 
 // Empty reports whether nothing would be kept.
-func (p KeepPolicy) Empty() bool { return p == KeepPolicy{} }
+func (p KeepPolicy) Empty() bool {
+	counts := [...]int{p.Last, p.Hourly, p.Daily, p.Weekly, p.Monthly, p.Yearly}
+	return counts == [len(counts)]int{} && p.Within == Age{} && len(p.Tags) == 0
+}
 
 func (p KeepPolicy) check() error {
 	for _, n := range []int{p.Last, p.Hourly, p.Daily, p.Weekly, p.Monthly, p.Yearly} {
@@ -26,7 +30,7 @@ func (p KeepPolicy) check() error {
 			return &UsageError{Reason: fmt.Sprintf("%d is no number of snapshots to keep", n)}
 		}
 	}
-	return nil
+	return CheckTags(p.Tags)
 }
 
 // Age is a length of time in whole hours, days and years of the calendar.

@@ -45,6 +45,7 @@ type Job struct {
 	FSSnapshots backup.FSSnapshots `yaml:"fs_snapshots"`
 	MaxFreeze   Duration           `yaml:"max_freeze"`
 	AllowRMLoss bool               `yaml:"allow_rm_loss"`
+	Tags        []string           `yaml:"tags"`
 	After       []Step             `yaml:"after"`
 	Retention   *Retention         `yaml:"retention"`
 	Copy        *Copy              `yaml:"copy"`
@@ -90,13 +91,14 @@ type What struct {
 
 // Retention is backup.KeepPolicy as a job writes it.
 type Retention struct {
-	Last    int `yaml:"last"`
-	Hourly  int `yaml:"hourly"`
-	Daily   int `yaml:"daily"`
-	Weekly  int `yaml:"weekly"`
-	Monthly int `yaml:"monthly"`
-	Yearly  int `yaml:"yearly"`
-	Within  Age `yaml:"within"`
+	Last    int      `yaml:"last"`
+	Hourly  int      `yaml:"hourly"`
+	Daily   int      `yaml:"daily"`
+	Weekly  int      `yaml:"weekly"`
+	Monthly int      `yaml:"monthly"`
+	Yearly  int      `yaml:"yearly"`
+	Within  Age      `yaml:"within"`
+	KeepTag []string `yaml:"keep_tag"`
 }
 
 // Copy says where the step of that name copies to.
@@ -141,7 +143,7 @@ func (j *Job) Options() backup.CreateOptions {
 			Projects: w.Projects, NoImages: w.NoImages, RWLayers: w.RWLayers, Include: w.Include, Exclude: w.Exclude,
 		},
 		Consistency: j.Consistency, FSSnapshots: j.FSSnapshots, MaxFreeze: j.MaxFreeze.Duration, AllowRMLoss: j.AllowRMLoss,
-		Job: j.Name, RPO: j.RPO.Duration(), Labels: map[string]map[string]string{},
+		Job: j.Name, Tags: j.Tags, RPO: j.RPO.Duration(), Labels: map[string]map[string]string{},
 	}
 	for name, c := range j.Containers {
 		o.Labels[name] = c.labels()
@@ -170,6 +172,7 @@ func (c *Container) labels() map[string]string {
 func (r *Retention) policy() backup.KeepPolicy {
 	return backup.KeepPolicy{
 		Last: r.Last, Hourly: r.Hourly, Daily: r.Daily, Weekly: r.Weekly, Monthly: r.Monthly, Yearly: r.Yearly, Within: r.Within.Age,
+		Tags: r.KeepTag,
 	}
 }
 

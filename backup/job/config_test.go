@@ -44,6 +44,8 @@ func TestConfigErrors(t *testing.T) {
 		{"retention without forget", repository + "jobs:\n  a: {retention: {daily: 3}}\n", 0, "nothing applies it"},
 		{"retention of nothing", repository + "jobs:\n  a: {after: [forget], retention: {daily: 0}}\n", 0, "keeps something"},
 		{"negative retention", repository + "jobs:\n  a: {after: [forget], retention: {daily: -1}}\n", 0, "-1 is no number"},
+		{"tag", repository + "jobs:\n  a: {tags: [a b]}\n", 0, "is no tag"},
+		{"tag to keep", repository + "jobs:\n  a: {after: [forget], retention: {keep_tag: ['']}}\n", 0, "keep_tag"},
 		{"copy to nowhere", repository + "jobs:\n  a: {after: [copy]}\n", 0, "after: copy needs copy"},
 		{"copy without a step", repository + "jobs:\n  a: {copy: {to: [main]}}\n", 0, "nothing does it"},
 		{"copy to what is unknown", repository + "jobs:\n  a: {after: [copy], copy: {to: [usb]}}\n", 0, `no repository "usb"`},

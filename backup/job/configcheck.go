@@ -138,6 +138,9 @@ func (j *Job) checkAfter() string {
 				return fmt.Sprintf("retention: %d is no number of snapshots to keep", n)
 			}
 		}
+		if err := backup.CheckTags(r.KeepTag); err != nil {
+			return fmt.Sprintf("retention: keep_tag: %v", err)
+		}
 	}
 	return ""
 }

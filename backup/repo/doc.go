@@ -65,7 +65,8 @@
 // application/vnd.davit.snapshot.v1 with the annotations davit.snapshot (its
 // id), davit.host, davit.time, davit.job, davit.consistency, davit.engine (the
 // engine's version), davit.version, davit.complete ("true" or "false") and
-// davit.summary.<name>. Its manifests are the items, each annotated with
+// davit.summary.<name>; of these, tags are the snapshot's tags, separated by spaces, which
+// anybody can read, also in an encrypted repository. Its manifests are the items, each annotated with
 // davit.kind, davit.name and org.opencontainers.image.ref.name, which is
 // <kind>/<name>. A byte of a name other than a letter, a digit or one of
 // -._:@/+ is written as % and two upper-case hexadecimal digits. An image may

@@ -20,6 +20,7 @@ type Options struct {
 	Specs []string // snapshots; none: all that there are, but the archives of prune
 	Host  string   // only of this host; for "latest" among the specs, Self is meant when it is empty
 	Job   string   // only of this job
+	Tags  []string // only with all of these tags
 	Self  string   // this host
 	Newer bool     // only what is newer than the newest of its host and job that the target has or had
 
@@ -158,7 +159,7 @@ func Choose(ctx context.Context, o Options) (c Chosen, err error) {
 		}
 	}
 	c.Snapshots = slices.DeleteFunc(snaps, func(s repo.Snapshot) bool {
-		return o.Host != "" && s.Host != o.Host || o.Job != "" && s.Job != o.Job || o.Job == "" && s.Job == repo.JobPruneArchive
+		return o.Host != "" && s.Host != o.Host || o.Job != "" && s.Job != o.Job || o.Job == "" && s.Job == repo.JobPruneArchive || !backup.HasTags(s, o.Tags)
 	})
 	slices.Reverse(c.Snapshots)
 	return c, nil

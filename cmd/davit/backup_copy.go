@@ -31,6 +31,7 @@ func (h *host) backupCopyCommand() *cli.Command {
 			&cli.StringFlag{Name: "from", Usage: "`DIR` of the repository to copy from, instead of to, or oci://HOST/NAME"},
 			&cli.BoolFlag{Name: "allow-plaintext", Usage: "let data go unencrypted to a registry, or from an encrypted repository to one that is not"},
 			&cli.BoolFlag{Name: "plain-http", Usage: "talk to a registry without TLS, as is done anyway on this machine's own addresses"},
+			&cli.StringSliceFlag{Name: "tag", Usage: "only snapshots with this `TAG`; may be repeated"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be copied"},
 			&cli.IntFlag{Name: "parallel", Usage: "copy `N` chunks at once", DefaultText: "a few"},
 			&cli.StringSliceFlag{Name: "other-identity-file", EnvVars: []string{"DAVIT_OTHER_IDENTITY_FILE"}, Usage: "`FILE` of age identities for the repository of --to or --from alone"},
@@ -59,7 +60,7 @@ func (h *host) backupCopy(c *cli.Context) error {
 	}
 	defer closeBoth()
 	plan, err := transfer.NewPlan(c.Context, transfer.Options{
-		From: source.Repo, To: target.Repo, Specs: c.Args().Slice(), Host: c.String("host"), Job: c.String("job"),
+		From: source.Repo, To: target.Repo, Specs: c.Args().Slice(), Host: c.String("host"), Job: c.String("job"), Tags: c.StringSlice("tag"),
 		Self: source.Host, AllowPlaintext: c.Bool("allow-plaintext"),
 	})
 	if err != nil {

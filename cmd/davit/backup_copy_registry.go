@@ -65,7 +65,7 @@ func (h *host) backupPush(c *cli.Context, to string) error {
 	}
 	defer closeRepo()
 	plan, err := registry.PlanPush(c.Context, transfer.Options{
-		From: env.Repo, Specs: c.Args().Slice(), Host: c.String("host"), Job: c.String("job"), Self: env.Host, AllowPlaintext: c.Bool("allow-plaintext"),
+		From: env.Repo, Specs: c.Args().Slice(), Host: c.String("host"), Job: c.String("job"), Tags: c.StringSlice("tag"), Self: env.Host, AllowPlaintext: c.Bool("allow-plaintext"),
 	}, remote)
 	if err != nil {
 		return err

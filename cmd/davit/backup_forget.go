@@ -40,6 +40,7 @@ func forgetFlags() []cli.Flag {
 		&cli.IntFlag{Name: "keep-monthly", Usage: "keep the newest of `N` months"},
 		&cli.IntFlag{Name: "keep-yearly", Usage: "keep the newest of `N` years"},
 		&cli.StringFlag{Name: "keep-within", Usage: "keep all of this `TIME` before the newest: 36h, 30d, 8w, 1y"},
+		&cli.StringSliceFlag{Name: "keep-tag", Usage: "keep all with this `TAG`; may be repeated"},
 		&cli.BoolFlag{Name: "lose-items", Usage: "let the last complete snapshot of an item go as well"},
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be removed and kept, and why"},
 		yesFlag(),
@@ -85,7 +86,7 @@ func forgetOptions(c *cli.Context) (backup.ForgetOptions, error) {
 		Specs: c.Args().Slice(), Host: c.String("host"), Job: c.String("job"), LoseItems: c.Bool("lose-items"),
 		Policy: backup.KeepPolicy{
 			Last: c.Int("keep-last"), Hourly: c.Int("keep-hourly"), Daily: c.Int("keep-daily"),
-			Weekly: c.Int("keep-weekly"), Monthly: c.Int("keep-monthly"), Yearly: c.Int("keep-yearly"),
+			Weekly: c.Int("keep-weekly"), Monthly: c.Int("keep-monthly"), Yearly: c.Int("keep-yearly"), Tags: c.StringSlice("keep-tag"),
 		},
 	}
 	if strings.Contains(o.Host, "://") {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"davit/backup"
 	"davit/backup/repo"
@@ -22,7 +24,8 @@ func (h *host) backupLsCommand() *cli.Command {
 			"davit backup ls --repo /srv/backup --host web1 --json | jq -r .id",
 		) + exitCodes(exitDone, exitUsage, exitNoRepository, exitDamaged),
 		Flags: append([]cli.Flag{repoFlag(),
-			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only the ids"}, jsonFlag()}, whoseFlags()...),
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only the ids"},
+			&cli.StringSliceFlag{Name: "tag", Usage: "only snapshots with this `TAG`; repeated: with all of them"}, jsonFlag()}, whoseFlags()...),
 		Action: h.backupLs,
 	}
 }
@@ -36,7 +39,9 @@ func (h *host) backupLs(c *cli.Context) error {
 		return err
 	}
 	defer closeRepo()
-	snapshots, err := backup.List(c.Context, env.Repo, whose(c))
+	query := whose(c)
+	query.Tags = c.StringSlice("tag")
+	snapshots, err := backup.List(c.Context, env.Repo, query)
 	var unreadable *repo.UnreadableError
 	if err != nil && !errors.As(err, &unreadable) {
 		return err
@@ -64,7 +69,12 @@ func (h *host) writeSnapshots(c *cli.Context, snapshots []backup.SnapshotInfo) e
 }
 
 func writeSnapshotTable(w io.Writer, snapshots []backup.SnapshotInfo) error {
-	t := newTable("ID", "TIME", ">SIZE", ">FILES", ">ITEMS", "STATE", "HOST", "JOB")
+	titles := []string{"ID", "TIME", ">SIZE", ">FILES", ">ITEMS", "STATE", "HOST", "JOB"}
+	tagged := slices.ContainsFunc(snapshots, func(s backup.SnapshotInfo) bool { return len(s.Tags) > 0 })
+	if tagged {
+		titles = append(titles, "TAGS")
+	}
+	t := newTable(titles...)
 	for _, s := range snapshots {
 		items := 0
 		for kind, n := range s.Items {
@@ -72,7 +82,11 @@ func writeSnapshotTable(w io.Writer, snapshots []backup.SnapshotInfo) error {
 				items += n
 			}
 		}
-		t.row(s.ID, clock(s.Time), size(s.Bytes), fmt.Sprint(s.Files), fmt.Sprint(items), state(s.Complete), s.Host, s.Job)
+		cells := []string{s.ID, clock(s.Time), size(s.Bytes), fmt.Sprint(s.Files), fmt.Sprint(items), state(s.Complete), s.Host, s.Job}
+		if tagged {
+			cells = append(cells, strings.Join(s.Tags, " "))
+		}
+		t.row(cells...)
 	}
 	return t.write(w)
 }

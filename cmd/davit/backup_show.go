@@ -56,7 +56,7 @@ func writeSnapshot(w io.Writer, s *backup.SnapshotDetail) error {
 	text := &textWriter{w: w}
 	text.linef("snapshot %s of %s, %s", s.ID, s.Host, clock(s.Time))
 	text.linef("%s, %s, %s%s", ifElse(s.Complete, "complete", "not complete"), count(s.Files, "file"), size(s.Bytes),
-		ifThen(s.Job != "", ", job "+s.Job))
+		ifThen(s.Job != "", ", job "+s.Job)+ifThen(len(s.Tags) > 0, ", tags "+strings.Join(s.Tags, " ")))
 	text.linef("made by davit %s%s%s", s.Davit, ifThen(s.Engine != "", ", engine "+s.Engine),
 		ifThen(s.Consistency != "", ", consistency "+s.Consistency))
 	text.linef("")
