@@ -28,10 +28,10 @@ import (
 )
 
 // Snapshots go to a registry and come back byte for byte, after the registry's own garbage collection, with what is
-// untagged removed: Debian's docker-registry 2.8, from clear and encrypted repositories.
+// untagged removed: Debian's docker-registry 2.8 and distribution 3, from clear and encrypted repositories.
 func TestRegistries(t *testing.T) {
 	enginetest.NeedRoot(t)
-	for _, script := range []string{"registry.sh"} {
+	for _, script := range []string{"registry.sh", "registry3.sh"} {
 		for _, encrypted := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s encrypted %v", script, encrypted), func(t *testing.T) {
 				server := newServer(t, script)
