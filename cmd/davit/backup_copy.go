@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"davit/backup"
@@ -33,7 +32,6 @@ func (h *host) backupCopyCommand() *cli.Command {
 			&cli.BoolFlag{Name: "plain-http", Usage: "talk to a registry without TLS, as is done anyway on this machine's own addresses"},
 			&cli.StringSliceFlag{Name: "tag", Usage: "only snapshots with this `TAG`; may be repeated"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be copied"},
-			&cli.IntFlag{Name: "parallel", Usage: "copy `N` chunks at once", DefaultText: "a few"},
 			&cli.StringSliceFlag{Name: "other-identity-file", EnvVars: []string{"DAVIT_OTHER_IDENTITY_FILE"}, Usage: "`FILE` of age identities for the repository of --to or --from alone"},
 			&cli.StringFlag{Name: "other-passphrase-file", EnvVars: []string{"DAVIT_OTHER_PASSPHRASE_FILE"}, Usage: "`FILE` with a passphrase for it"},
 			progressFlag(),
@@ -48,8 +46,6 @@ func (h *host) backupCopy(c *cli.Context) error {
 	switch {
 	case (to == "") == (from == ""):
 		return misuse(c, "needs --to DIR or --from DIR, and not both", "davit backup init makes a repository to copy to")
-	case c.Int("parallel") < 0:
-		return misuse(c, fmt.Sprintf("--parallel is %d", c.Int("parallel")), "")
 	}
 	if registry.IsPlace(to) {
 		return h.backupPush(c, to)

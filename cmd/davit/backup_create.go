@@ -42,7 +42,7 @@ func createFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-images", Usage: "no images"},
 		&cli.BoolFlag{Name: "rw-layers", Usage: "what containers wrote into their own file systems, too"},
 		&cli.StringSliceFlag{Name: "include", Usage: "bind mount source `PATH` to save although a rule would skip it; may be repeated"},
-		&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what matches `PATTERN` inside items; may be repeated"},
+		&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what matches `PATTERN`; may be repeated"},
 		&cli.StringFlag{Name: "consistency", Value: string(backup.ConsistencyPause), EnvVars: []string{"DAVIT_CONSISTENCY"},
 			Usage: "`HOW` to hold containers for the last changes: pause, stop or live"},
 		&cli.DurationFlag{Name: "max-freeze", Value: backup.DefaultMaxFreeze, EnvVars: []string{"DAVIT_MAX_FREEZE"},
