@@ -2,13 +2,21 @@ package engine
 
 import (
 	"context"
+	"strings"
 
 	"github.com/docker/docker/api/types/container"
 )
 
-// Pause freezes the processes of a container.
+// Pause freezes the processes of a container. On a busy machine with cgroup v1, runc gives up on one whose processes
+// do not stop within a thousand looks, and lets it run again (libcontainer/cgroups/fs/freezer.go); it is then asked
+// again, twice.
 func (e *Engine) Pause(ctx context.Context, id string) error {
-	return e.wrap(e.api.ContainerPause(ctx, id), "pause container %s", id)
+	for again := 2; ; again-- {
+		err := e.api.ContainerPause(ctx, id)
+		if err == nil || again == 0 || !strings.Contains(err.Error(), "unable to freeze") {
+			return e.wrap(err, "pause container %s", id)
+		}
+	}
 }
 
 // Unpause lets a paused container go on.
