@@ -138,7 +138,7 @@ func newCopier(ctx context.Context, env Env, p *Plan) (c *copier, done func() er
 	if c.decoder, err = chunk.NewDecoder(); err != nil {
 		return nil, nil, err
 	}
-	if c.session, err = o.To.Begin(ctx, repo.SessionInfo{Host: o.Self, Job: "copy", Vouch: true}); err != nil {
+	if c.session, err = o.To.Begin(ctx, repo.SessionInfo{Host: o.Self, Vouch: true}); err != nil {
 		c.decoder.Close()
 		return nil, nil, err
 	}
