@@ -49,7 +49,9 @@ type PlannedItem struct {
 	Exclude     []string    `json:"exclude,omitempty"` // patterns by labels of its containers, beside those of the selection
 
 	file   string        // the only name in Source that is saved, for bind mounts of a file
-	helper bool          // a volume that has to be held mounted while it is read
+	helper bool          // a volume whose files are only there while something holds it mounted
+	far    bool          // read by an agent
+	copied bool          // read by the engine's archive API
 	doc    *definition   // definitions
 	image  *plannedImage // images
 	layer  int64         // containers: bytes in the writable layer, UnknownSize when not asked for

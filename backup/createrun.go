@@ -29,6 +29,7 @@ type createRun struct {
 	store    treeStore
 	progress *treeProgress
 	holder   Holder // nil until a group has to be held
+	agents   *farAgents
 	report   *Report
 	items    []repo.Item
 	began    time.Time
@@ -73,6 +74,7 @@ func ApplyCreate(ctx context.Context, env *Env, plan *CreatePlan) (_ *Report, er
 	r.progress = newTreeProgress(env.reporter())
 	r.report = newReport(env, plan)
 	defer env.reporter().Done()
+	r.agents = newFarAgents(env.Agents, plan)
 	err = r.saveAll(ctx)
 	if err == nil {
 		err = r.publish(ctx)
@@ -90,7 +92,7 @@ func (r *createRun) close() error {
 	if r.holder != nil {
 		err = r.holder.Close()
 	}
-	return errors.Join(err, r.session.Close())
+	return errors.Join(err, r.agents.close(), r.session.Close())
 }
 
 // saveAll saves every item: definitions first, since without them the rest is hard to use, then

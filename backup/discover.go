@@ -27,6 +27,8 @@ type inventory struct {
 	info       engine.Info
 	local      bool
 	notLocal   string // why it is not
+	agents     bool   // its files are reached by helper containers
+	copies     bool   // its volumes are copied by the engine's archive API
 	containers []engine.Container
 	own        map[string]map[string]string // container id -> labels that are its own
 	volumes    []engine.Volume
@@ -36,13 +38,19 @@ type inventory struct {
 }
 
 // discover asks the engine for everything a selection may name.
-func discover(ctx context.Context, h Host, sized bool, extra map[string]map[string]string) (*inventory, error) {
+func discover(ctx context.Context, env *Env, sized bool, extra map[string]map[string]string) (*inventory, error) {
+	h := env.Engine
 	inv := &inventory{endpoint: h.Endpoint(), extra: extra}
 	var err error
 	if inv.info, err = h.Info(ctx); err != nil {
 		return nil, err
 	}
 	inv.local, inv.notLocal = h.Local(ctx)
+	if env.AlwaysAgents {
+		inv.local, inv.notLocal = false, "helper containers are asked for"
+	}
+	inv.agents = !inv.local && env.Agents != nil
+	inv.copies = !inv.local && !inv.agents && env.Copy != nil
 	list := h.Containers
 	if sized {
 		list = h.ContainersSized

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"davit/backup/agent"
 	"davit/backup/repo"
 	"davit/engine"
 )
@@ -29,6 +30,13 @@ type Env struct {
 	Hold func(HoldOptions) (Holder, error)
 
 	Hooks Hooks // what runs inside containers; nil runs nothing
+
+	// Agents reach the files of an engine that is not on this machine; nil: they cannot be reached.
+	Agents Agents
+	// Copy copies volumes of such an engine by its archive API, where Agents is nil; see engine.VolumeCopier.
+	Copy func(ctx context.Context, volume string, write bool) (VolumeCopier, error)
+	// AlwaysAgents has them used for an engine on this machine, too.
+	AlwaysAgents bool
 }
 
 // Engine is what a backup and a restore need of engine.Engine. An Engine that holds a nil pointer
@@ -71,6 +79,18 @@ type ImageSource interface {
 	SaveImages(ctx context.Context, refs []string) (io.ReadCloser, error)
 	RawImageConfig(ctx context.Context, id string) ([]byte, error)
 	SpoolRoom(ctx context.Context) (engine.Room, error)
+}
+
+// Agents start helper containers on the engine's machine; see agent.Launcher.
+type Agents interface {
+	Start(ctx context.Context, mounts []engine.AgentMount, write bool) (*agent.Helper, error)
+}
+
+// VolumeCopier reads and writes one volume as archives of tar.
+type VolumeCopier interface {
+	Read(ctx context.Context) (io.ReadCloser, error)
+	Write(ctx context.Context, archive io.Reader) error
+	Close(ctx context.Context) error
 }
 
 func (e *Env) reporter() Reporter {

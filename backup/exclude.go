@@ -33,6 +33,14 @@ type probed struct {
 	mountID uint64 // of the mount it is on
 }
 
+// here is the repository's folder where the engine's paths are paths of this host, and else "".
+func (r *bindRules) here(local bool) string {
+	if !local {
+		return ""
+	}
+	return r.repository
+}
+
 // verdict is why a bind mount is not saved; an empty reason means that it is.
 type verdict struct{ reason, hint string }
 

@@ -65,6 +65,9 @@ func (r *createRun) prepareFS(trees []*tree) (*fsSnapshots, error) {
 	}
 	for _, t := range trees {
 		t.clones = nil
+		if t.root == nil {
+			continue // on another machine
+		}
 		name, _, err := t.root.FSType()
 		if err != nil {
 			return nil, err

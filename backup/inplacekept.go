@@ -141,7 +141,7 @@ func RollbackInPlace(ctx context.Context, env *Env, id string) (_ InPlaceRestore
 // rollbackUsers are the containers to stop, after a look whether the volumes still are what
 // the restore made of them.
 func (j *inPlaceJournal) rollbackUsers(ctx context.Context, env *Env) ([]guard.Target, error) {
-	inv, err := discover(ctx, env.Engine, false, nil)
+	inv, err := discover(ctx, env, false, nil)
 	if err != nil {
 		return nil, err
 	}

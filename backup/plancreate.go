@@ -105,7 +105,7 @@ func (b *planBuilder) readEngine(ctx context.Context, env *Env) error {
 	s := b.options.Selection
 	sized := s.Everything() || len(s.Containers)+len(s.Projects) > 0
 	var err error
-	if b.inv, err = discover(ctx, env.Engine, sized, b.options.Labels); err != nil {
+	if b.inv, err = discover(ctx, env, sized, b.options.Labels); err != nil {
 		return err
 	}
 	if b.chosen, err = choose(b.inv, s); err != nil {
@@ -213,7 +213,7 @@ func (b *planBuilder) planGroups(hooks Hooks) {
 	rules := &holdRules{
 		consistency: b.options.Consistency,
 		allowRMLoss: b.options.AllowRMLoss,
-		repository:  b.rules.repository,
+		repository:  b.rules.here(b.inv.local),
 		label:       func(c engine.Container) string { return b.inv.label(c, LabelConsistency) },
 		hooks:       hooks,
 	}

@@ -51,6 +51,12 @@ func (b *planBuilder) addVolumes() error {
 // readable fills in how a volume's files are reached, or why they cannot be.
 func (b *planBuilder) readable(it *PlannedItem, v engine.Volume) {
 	switch {
+	case b.inv.agents:
+		it.far, it.helper = true, !plainLocal(v)
+		it.Note = "read by a helper container"
+	case b.inv.copies:
+		it.copied = true
+		it.Note = "copied by the engine, and " + notCopied
 	case !b.inv.local:
 		it.Failure = "the engine is not local, so its files cannot be read: " + b.inv.notLocal
 	case plainLocal(v):
@@ -80,10 +86,7 @@ func (b *planBuilder) addBinds() {
 		slices.Sort(users[source])
 		users[source] = slices.Compact(users[source])
 		if !b.inv.local {
-			b.addTree(PlannedItem{
-				Kind: KindBind, Name: source, Bytes: UnknownSize,
-				Failure: "the engine is not local, so its files cannot be read: " + b.inv.notLocal,
-			})
+			b.addFarBind(source, users[source])
 			continue
 		}
 		v, p := b.rules.judge(source)
@@ -100,6 +103,32 @@ func (b *planBuilder) addBinds() {
 			continue
 		}
 		b.addTree(folderItem(KindBind, source, source, kept[source]))
+	}
+}
+
+// addFarBind adds a folder or a file of the engine's host, which is another machine: only when it is asked for.
+func (b *planBuilder) addFarBind(source string, users []string) {
+	s := b.options.Selection
+	asked := s.Binds || len(s.Containers)+len(s.Projects) > 0 || slices.Contains(s.Include, source)
+	rules := bindRules{}
+	v := rules.never(source)
+	if v.reason == "" && !slices.Contains(s.Include, source) {
+		v = rules.overridable(source, probed{})
+	}
+	switch {
+	case v.reason != "":
+		b.skipBind(source, v, users)
+	case !asked:
+		b.skipBind(source, verdict{reason: "lies on the engine's host, which is another machine", hint: "--bind saves it"}, users)
+	case b.inv.agents:
+		b.addTree(PlannedItem{
+			Kind: KindBind, Name: source, Source: source, Bytes: UnknownSize, far: true, Note: "read by a helper container",
+		})
+	default:
+		b.addTree(PlannedItem{
+			Kind: KindBind, Name: source, Bytes: UnknownSize,
+			Failure: "the engine is not local, so its files cannot be read: " + b.inv.notLocal,
+		})
 	}
 }
 

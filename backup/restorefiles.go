@@ -9,12 +9,16 @@ import (
 	"path/filepath"
 
 	"davit/backup/archive"
+	"davit/engine"
 	"davit/engine/hostfs"
 )
 
 // writeFolder restores a tree into a folder that is absent or empty. When it fails, what
 // it made is removed again.
 func (r *restoreRun) writeFolder(ctx context.Context, step *RestoreStep, rep *RestoreStepReport) (err error) {
+	if step.far {
+		return r.fillFar(ctx, step, engine.AgentMount{Source: step.Target, Target: farTarget}, rep)
+	}
 	folder := step.Target
 	if step.staged && step.file == "" {
 		folder = filepath.Dir(folder)

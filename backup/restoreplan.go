@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -163,12 +164,12 @@ func (b *restoreBuilder) build(ctx context.Context, items []repo.Item) error {
 		}
 		return b.finish()
 	}
-	if needsEngine(items) || b.options.ToVolume != "" {
+	if needsEngine(items, b.env.Engine != nil) || b.options.ToVolume != "" {
 		if b.env.Engine == nil {
 			return &UsageError{Reason: "this restore needs an engine", Hint: "--to DIR restores files without one"}
 		}
 		var err error
-		if b.inv, err = discover(ctx, b.env.Engine, false, nil); err != nil {
+		if b.inv, err = discover(ctx, b.env, false, nil); err != nil {
 			return err
 		}
 	}
@@ -205,9 +206,11 @@ func (b *restoreBuilder) finish() error {
 	return err
 }
 
-func needsEngine(items []repo.Item) bool {
+// needsEngine says whether an engine has to be asked. Where there is one, it also tells whose machine bind mounts
+// belong to.
+func needsEngine(items []repo.Item, there bool) bool {
 	return slices.ContainsFunc(items, func(it repo.Item) bool {
-		return it.Kind != KindBind && it.Kind != KindPath && it.Kind != KindDefinition && it.Kind != KindRWLayer
+		return there && it.Kind == KindBind || it.Kind != KindBind && it.Kind != KindPath && it.Kind != KindDefinition && it.Kind != KindRWLayer
 	})
 }
 
@@ -242,6 +245,10 @@ func (b *restoreBuilder) addFolders(_ context.Context, items []repo.Item) error 
 		default:
 			continue
 		}
+		if b.inv != nil && b.inv.agents && it.Kind == KindBind {
+			b.addFarFolder(it)
+			continue
+		}
 		if b.inv != nil && !b.inv.local {
 			b.refuse(it, "the engine is not local: "+b.inv.notLocal, "--to DIR writes it here")
 			continue
@@ -253,19 +260,43 @@ func (b *restoreBuilder) addFolders(_ context.Context, items []repo.Item) error 
 	return nil
 }
 
-func (b *restoreBuilder) addFolder(it repo.Item) error {
+// folderStep is the step for an item that goes back to where it came from; false when that is not known.
+func (b *restoreBuilder) folderStep(it repo.Item) (RestoreStep, bool) {
 	target := annotatedText(it, annSource)
-	if !filepath.IsAbs(target) {
+	if !path.IsAbs(target) {
 		b.refuse(it, "the snapshot does not say where it was", "--to DIR writes it elsewhere")
-		return nil
+		return RestoreStep{}, false
 	}
 	step := treeStep(ActionWriteFolder, it, target)
-	if file := annotatedText(it, annFile); file != "" {
-		if file != filepath.Base(file) {
-			b.refuse(it, fmt.Sprintf("the snapshot names %q as a file", file), "")
-			return nil
-		}
-		step.file = file
+	step.file = annotatedText(it, annFile)
+	if step.file != "" && (step.file != path.Base(step.file) || step.file == "." || step.file == "..") {
+		b.refuse(it, fmt.Sprintf("the snapshot names %q as a file", step.file), "")
+		return RestoreStep{}, false
+	}
+	return step, true
+}
+
+// addFarFolder adds a folder of the engine's host, which is another machine. Whether it is empty is seen when it is
+// written.
+func (b *restoreBuilder) addFarFolder(it repo.Item) {
+	step, ok := b.folderStep(it)
+	if !ok {
+		return
+	}
+	step.far = true
+	if step.file == "" {
+		step.addNote("on the engine's host, if it is empty there, which its helper container will tell")
+	}
+	b.plan.Steps = append(b.plan.Steps, step)
+}
+
+func (b *restoreBuilder) addFolder(it repo.Item) error {
+	step, ok := b.folderStep(it)
+	if !ok {
+		return nil
+	}
+	target := step.Target
+	if file := step.file; file != "" {
 		path := filepath.Join(target, file)
 		if b.keepRestored(it, path, path, "") {
 			return nil

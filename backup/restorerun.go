@@ -151,16 +151,26 @@ func (r *restoreRun) do(ctx context.Context, step *RestoreStep, rep *RestoreStep
 
 // restoreTree writes a tree below an open folder.
 func (r *restoreRun) restoreTree(ctx context.Context, step *RestoreStep, dst *hostfs.Root, rep *RestoreStepReport) error {
-	path := step.Path
-	if path == "" {
-		path = step.file
-	}
 	result, err := chunk.Restore(ctx, r.env.Repo, step.item.Desc, dst, chunk.RestoreOptions{
-		Path: path, Progress: doneOnly{r.env.reporter()}, Workers: r.env.restoreWorkers(),
+		Path: step.path(), Progress: doneOnly{r.env.reporter()}, Workers: r.env.restoreWorkers(),
 	})
 	if err != nil {
 		return err
 	}
+	r.noteTree(step, result, rep)
+	return nil
+}
+
+// path is what is restored of the item; "" is all of it.
+func (s *RestoreStep) path() string {
+	if s.Path != "" {
+		return s.Path
+	}
+	return s.file
+}
+
+// noteTree takes the result of a tree into the report.
+func (r *restoreRun) noteTree(step *RestoreStep, result *chunk.RestoreResult, rep *RestoreStepReport) {
 	rep.Files, rep.Bytes, rep.Entries = result.Files, result.Bytes, result.Entries
 	for _, p := range result.Problems {
 		if p.Harmless() {
@@ -170,7 +180,6 @@ func (r *restoreRun) restoreTree(ctx context.Context, step *RestoreStep, dst *ho
 			Item: step.Ref(), Path: p.Path, Reason: string(p.Kind) + ": " + p.Reason,
 		})
 	}
-	return nil
 }
 
 // doneOnly passes on what is done: what there is to do is known from the snapshot.

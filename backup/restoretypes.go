@@ -57,6 +57,8 @@ type RestoreStep struct {
 
 	item   repo.Item
 	file   string             // of a tree: the only file it holds
+	far    bool               // written by an agent
+	copied bool               // written by the engine's archive API
 	spec   *engine.VolumeSpec // volumes to be made
 	volume *engine.Volume     // volumes to be replaced
 	users  []guard.Target     // containers to be stopped for it

@@ -35,8 +35,7 @@ func (b *restoreBuilder) addVolumes(ctx context.Context, items []repo.Item) erro
 		if it.Kind != KindVolume {
 			continue
 		}
-		if !b.inv.local {
-			b.refuse(it, "the engine is not local: "+b.inv.notLocal, "--to DIR writes its files here")
+		if !b.reachable(it) {
 			continue
 		}
 		spec, known, err := b.definitionOf(ctx, it.Name)
@@ -45,6 +44,8 @@ func (b *restoreBuilder) addVolumes(ctx context.Context, items []repo.Item) erro
 		}
 		v, exists := b.inv.volume(it.Name)
 		switch {
+		case exists && !b.inv.local:
+			b.fillFarVolume(it, v)
 		case exists && b.options.InPlace:
 			err = b.replaceVolume(it, v)
 		case exists:
@@ -68,8 +69,45 @@ func (b *restoreBuilder) createVolume(it repo.Item, spec engine.VolumeSpec, know
 	if !plainSpec(spec) {
 		step.addNote("its files are written to its device, unless that holds some already")
 	}
-	b.room.add(filepath.Join(b.inv.info.DataRoot, "volumes"), it)
+	if b.inv.local {
+		b.room.add(filepath.Join(b.inv.info.DataRoot, "volumes"), it)
+	} else {
+		b.elsewhere(&step)
+	}
 	b.plan.Steps = append(b.plan.Steps, step)
+}
+
+// elsewhere says by what a step writes on another machine.
+func (b *restoreBuilder) elsewhere(step *RestoreStep) {
+	step.far, step.copied = b.inv.agents, b.inv.copies
+	if step.copied {
+		step.addNote("copied by the engine, and " + notWritten)
+	}
+}
+
+// reachable refuses an item whose files would lie where nobody here can write.
+func (b *restoreBuilder) reachable(it repo.Item) bool {
+	if b.inv.local || b.inv.agents || b.inv.copies {
+		return true
+	}
+	b.refuse(it, "the engine is not local: "+b.inv.notLocal, "--to DIR writes its files here")
+	return false
+}
+
+// fillFarVolume restores into a volume of another machine, if it turns out to be empty: nobody can tell before an
+// agent looks.
+func (b *restoreBuilder) fillFarVolume(it repo.Item, v engine.Volume) {
+	switch running := b.runningUsers(v); {
+	case b.options.InPlace:
+		b.refuse(it, "a volume is replaced in place only on the engine's own machine", "run davit there, or use --to-volume NAME")
+	case len(running) > 0:
+		b.refuse(it, "volume exists and is in use by "+joinNames(names(running)), "stop these containers, or use --to-volume NAME")
+	default:
+		step := treeStep(ActionFillVolume, it, v.Name)
+		b.elsewhere(&step)
+		step.addNote("if it is empty, which is seen when it is written")
+		b.plan.Steps = append(b.plan.Steps, step)
+	}
 }
 
 // fillVolume restores into a volume that exists and is empty.
@@ -154,8 +192,7 @@ func (b *restoreBuilder) addToVolume(ctx context.Context, items []repo.Item) err
 		b.refuse(it, "volume "+v.Name+" exists already", "name another one, or remove it first")
 		return nil
 	}
-	if !b.inv.local {
-		b.refuse(it, "the engine is not local: "+b.inv.notLocal, "--to DIR writes its files here")
+	if !b.reachable(it) {
 		return nil
 	}
 	spec := engine.VolumeSpec{Name: b.options.ToVolume, Driver: "local"}

@@ -19,6 +19,9 @@ func (r *restoreRun) createVolume(ctx context.Context, step *RestoreStep, rep *R
 			err = errors.Join(err, r.env.Engine.RemoveVolume(context.WithoutCancel(ctx), v.Name))
 		}
 	}()
+	if step.far || step.copied {
+		return r.fillElsewhere(ctx, step, v, rep)
+	}
 	if plainLocal(v) {
 		return r.fillPlain(ctx, step, v, rep)
 	}
@@ -28,6 +31,9 @@ func (r *restoreRun) createVolume(ctx context.Context, step *RestoreStep, rep *R
 	}
 	return r.fillDevice(ctx, step, v.Name, rep)
 }
+
+// deviceHoldsData is what is told of a volume whose device was not empty.
+const deviceHoldsData = "its device holds data already, which was left as it is; --to DIR writes the snapshot's files elsewhere"
 
 // fillDevice fills a volume that has to be mounted, unless its device holds data: then the volume
 // is there again with all it had, and there is nothing to restore over.
@@ -44,7 +50,7 @@ func (r *restoreRun) fillDevice(ctx context.Context, step *RestoreStep, volume s
 	if !empty {
 		rep.addNote("its device holds data already: left as it is")
 		r.report.Problems = append(r.report.Problems, Problem{
-			Item: step.Ref(), Reason: "its device holds data already, which was left as it is; --to DIR writes the snapshot's files elsewhere",
+			Item: step.Ref(), Reason: deviceHoldsData,
 		})
 		return nil
 	}
@@ -57,7 +63,18 @@ func (r *restoreRun) fillVolume(ctx context.Context, step *RestoreStep, rep *Res
 	if err != nil {
 		return err
 	}
+	if step.far || step.copied {
+		return r.fillElsewhere(ctx, step, v, rep)
+	}
 	return r.fillPlain(ctx, step, v, rep)
+}
+
+// fillElsewhere fills a volume of another machine.
+func (r *restoreRun) fillElsewhere(ctx context.Context, step *RestoreStep, v engine.Volume, rep *RestoreStepReport) error {
+	if step.copied {
+		return r.fillCopied(ctx, step, v.Name, rep)
+	}
+	return r.fillFar(ctx, step, engine.AgentMount{Volume: v.Name, Target: farTarget}, rep)
 }
 
 // fillPlain fills a plain volume. One with options has to keep its folder, to which a quota may be tied.

@@ -121,7 +121,7 @@ func (r *createRun) readFrozen(ctx context.Context, g *Group, trees []*tree, rel
 	defer spool.Close()
 	for _, t := range trees {
 		// What is written out now need not be while the containers wait.
-		if err := t.root.Syncfs(); err != nil {
+		if _, err := t.files.Settle(r.env.Now); err != nil {
 			return r.fail(ctx, t.item, err)
 		}
 	}
@@ -174,7 +174,7 @@ func (r *createRun) freezeAndRead(ctx context.Context, g *Group, trees []*tree, 
 		if t.snapshot != nil && t.snapshot.made {
 			continue
 		}
-		t.pending, err = saver.Read(reading, chunk.Local(t.root), t.cache, spool, t.options(false))
+		t.pending, err = saver.Read(reading, t.files, t.cache, spool, t.options(false))
 		if err != nil {
 			t.pending, t.unsettled = nil, r.whyNotFrozen(reading, err)
 		}

@@ -19,9 +19,11 @@ import (
 // tree is an item that holds files while it is saved.
 type tree struct {
 	item   *PlannedItem
-	root   *hostfs.Root
+	files  chunk.Tree
+	root   *hostfs.Root // below which files are, unless they are far
 	cache  *chunk.Cache
-	helper *engine.Helper // holds a volume mounted, or nil
+	helper *engine.Helper                // holds a volume mounted, or nil
+	ends   []func(context.Context) error // what else belongs to this tree alone
 	skip   *excludePatterns
 
 	snapshot   *fsSnapshot   // of the subvolume it lies in, or nil
@@ -44,6 +46,12 @@ type tree struct {
 
 // openTree opens the folder of an item, mounting it first where that is needed.
 func (r *createRun) openTree(ctx context.Context, it *PlannedItem) (*tree, error) {
+	switch {
+	case it.far:
+		return r.openFarTree(ctx, it)
+	case it.copied:
+		return r.openCopiedTree(ctx, it)
+	}
 	t := &tree{item: it, skip: newExcludePatterns(slices.Concat(r.plan.Options.Selection.Exclude, it.Exclude)), notEntered: map[string]string{}}
 	source := it.Source
 	if it.helper {
@@ -57,7 +65,7 @@ func (r *createRun) openTree(ctx context.Context, it *PlannedItem) (*tree, error
 	if err != nil {
 		return nil, errors.Join(err, t.close(ctx))
 	}
-	t.root = root
+	t.root, t.files = root, chunk.Local(root)
 	st, err := root.Stat()
 	if err != nil {
 		return nil, errors.Join(err, t.close(ctx))
@@ -71,6 +79,9 @@ func (t *tree) close(ctx context.Context) error {
 	var errs []error
 	if t.root != nil {
 		errs = append(errs, t.root.Close())
+	}
+	for _, end := range t.ends {
+		errs = append(errs, end(context.WithoutCancel(ctx)))
 	}
 	if t.helper != nil {
 		errs = append(errs, t.helper.Close(context.WithoutCancel(ctx)))
@@ -90,7 +101,11 @@ func (r *createRun) cachePath(it *PlannedItem) string {
 	if r.env.CacheDir == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(it.Ref()))
+	what := it.Ref()
+	if it.far || it.copied {
+		what += " on " + r.plan.Engine.Endpoint
+	}
+	sum := sha256.Sum256([]byte(what))
 	return filepath.Join(r.cacheFolder(), hex.EncodeToString(sum[:16])+".cache")
 }
 
@@ -138,23 +153,34 @@ func (t *tree) nestedSubvolume() string {
 // enters says whether to go on below a mount: on local disks. What a network, a process or the kernel
 // shows there is somebody else's, and may hang the run.
 func (t *tree) enters(path string, _ *hostfs.Stat) bool {
-	p, err := probePath(filepath.Join(t.root.Path(), path))
-	if err == nil && p.trusted {
-		return true
+	reason := whyNotEntered(filepath.Join(t.root.Path(), path))
+	if reason != "" {
+		t.noteNotEntered(path, reason)
 	}
-	reason := "a mount of type " + p.fsType + " is not entered"
-	if err != nil {
-		reason = "a mount is not entered: " + err.Error()
-	}
+	return reason == ""
+}
+
+func (t *tree) noteNotEntered(path, reason string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.notEntered[path] = reason
-	return false
+}
+
+// whyNotEntered is why a mount at path is left out; "" when it is not.
+func whyNotEntered(path string) string {
+	p, err := probePath(path)
+	switch {
+	case err != nil:
+		return "a mount is not entered: " + err.Error()
+	case !p.trusted:
+		return "a mount of type " + p.fsType + " is not entered"
+	}
+	return ""
 }
 
 // save makes one pass and keeps its result.
 func (t *tree) save(ctx context.Context, saver *chunk.Saver, o chunk.SaveOptions) error {
-	result, err := saver.Save(ctx, chunk.Local(t.root), t.cache, o)
+	result, err := saver.Save(ctx, t.files, t.cache, o)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,10 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,21 +26,21 @@ func TestSSH(t *testing.T) {
 	for i := range 20 {
 		d.CLI(t, "create", "--name", fmt.Sprintf("c%d", i), "--volume", fmt.Sprintf("v%d:/v", i), "base:1", "true")
 	}
-	s := startSSHD(t, d)
-	t.Run("answers", func(t *testing.T) { testSSHAnswers(t, s) })
+	s := enginetest.StartSSHD(t, d)
+	t.Run("answers", func(t *testing.T) { testSSHAnswers(t, d, s) })
 	t.Run("unreachable", func(t *testing.T) { testSSHUnreachable(t, s) })
 	t.Run("vanished", func(t *testing.T) { testSSHVanished(t, s) })
 }
 
-func testSSHAnswers(t *testing.T, s *sshd) {
+func testSSHAnswers(t *testing.T, d *enginetest.Dockerd, s *enginetest.SSHD) {
 	e, err := engine.Connect(t.Context(), engine.Target{Host: "ssh://root@good", ConfigDir: t.TempDir()})
 	if err != nil {
-		t.Fatalf("%v\n%s", err, s.log(t))
+		t.Fatalf("%v\n%s", err, s.Log(t))
 	}
 	defer e.Close()
 	info, err := e.Info(t.Context())
-	if err != nil || info.DataRoot != s.d.DataRoot {
-		t.Errorf("info %+v, %v; want data-root %s", info, err, s.d.DataRoot)
+	if err != nil || info.DataRoot != d.DataRoot {
+		t.Errorf("info %+v, %v; want data-root %s", info, err, d.DataRoot)
 	}
 	containers, err := e.Containers(t.Context())
 	if err != nil || len(containers) != 20 {
@@ -56,13 +54,13 @@ func testSSHAnswers(t *testing.T, s *sshd) {
 		t.Errorf("local %v, %q", local, reason)
 	}
 	// A login takes as long as a hundred questions: connections are kept.
-	before := s.logins(t)
+	before := s.Logins(t)
 	for range 3 {
 		if again, err := e.Containers(t.Context()); err != nil || len(again) != 20 {
 			t.Errorf("%d containers, %v", len(again), err)
 		}
 	}
-	if n := s.logins(t); before > 20 || n-before > 4 {
+	if n := s.Logins(t); before > 20 || n-before > 4 {
 		t.Errorf("%d logins for 20 containers and 20 volumes, %d more for the containers three times more", before, n-before)
 	}
 	if len(sshProcesses(t)) == 0 {
@@ -72,7 +70,7 @@ func testSSHAnswers(t *testing.T, s *sshd) {
 	waitNoSSH(t)
 }
 
-func testSSHUnreachable(t *testing.T, s *sshd) {
+func testSSHUnreachable(t *testing.T, s *enginetest.SSHD) {
 	for _, c := range []struct {
 		name, endpoint, reason, hint string
 		patience                     time.Duration
@@ -126,12 +124,12 @@ func wantUnreachable(t *testing.T, e *engine.Engine, err error, endpoint, reason
 }
 
 // When the server goes away later, that is told in the same way.
-func testSSHVanished(t *testing.T, s *sshd) {
+func testSSHVanished(t *testing.T, s *enginetest.SSHD) {
 	e, err := engine.Connect(t.Context(), engine.Target{Host: "ssh://root@good", ConfigDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.stop(t)
+	s.Stop(t)
 	for _, pid := range sshProcesses(t) {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
@@ -143,149 +141,6 @@ func testSSHVanished(t *testing.T, s *sshd) {
 	}
 	e.Close()
 	waitNoSSH(t)
-}
-
-// sshd is a real one in an engine's network namespace, where only the test's ssh gets.
-// Whoever logs in finds the engine's docker and socket.
-type sshd struct {
-	d       *enginetest.Dockerd
-	dir     string
-	tree    string // sshd's own files, unpacked
-	cmd     *exec.Cmd
-	exited  chan struct{}
-	logFile string
-}
-
-const sshdConfig = `Port 22
-Port 23
-ListenAddress 127.0.0.1
-HostKey {dir}/host
-AuthorizedKeysFile {dir}/user.pub
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin yes
-LogLevel VERBOSE
-Match LocalPort 23
-	SetEnv PATH=/nonexistent
-Match all
-	SetEnv PATH={bin}:/usr/bin:/bin DOCKER_HOST={host}
-`
-
-// ssh's own configuration, that of this machine left aside.
-const sshConfig = `Host closed
-	Port 1
-Host stranger
-	IdentityFile {dir}/stranger
-Host * !stranger
-	IdentityFile {dir}/user
-Host unknown
-	UserKnownHostsFile /dev/null
-Host silent
-	ProxyCommand sleep 60
-Host *
-	HostName 127.0.0.1
-	HostKeyAlias davit
-	IdentitiesOnly yes
-	IdentityAgent none
-	UserKnownHostsFile {dir}/known
-	GlobalKnownHostsFile /dev/null
-`
-
-func startSSHD(t *testing.T, d *enginetest.Dockerd) *sshd {
-	t.Helper()
-	s := &sshd{d: d, dir: filepath.Join(d.Dir, "ssh")}
-	s.logFile = filepath.Join(s.dir, "log")
-	s.tree = strings.TrimSpace(output(t, "../scripts/sshd.sh"))
-	ssh := strings.TrimSpace(output(t, "sh", "-c", "command -v ssh"))
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, "bin")} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, key := range []string{"host", "user", "stranger"} {
-		output(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(s.dir, key))
-	}
-	public, err := os.ReadFile(filepath.Join(s.dir, "host.pub"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.write(t, "known", "davit "+string(public), 0o600)
-	s.write(t, "ssh_config", sshConfig, 0o600)
-	s.write(t, "sshd_config", sshdConfig, 0o600)
-	// The system's sshd may not be installed: its user and its folder are made up.
-	s.write(t, "passwd", "root:x:0:0:root:{dir}:/bin/sh\nsshd:x:65534:65534::/run/sshd:/bin/false\n", 0o644)
-	s.write(t, "bin/ssh", "#!/bin/sh\nexec nsenter --net=/run/netns/"+d.Netns+" "+ssh+" -F {dir}/ssh_config \"$@\"\n", 0o755)
-	t.Setenv("PATH", filepath.Join(s.dir, "bin")+":"+os.Getenv("PATH"))
-	s.start(t)
-	return s
-}
-
-// write makes a file in which {dir}, {bin} and {host} are filled in.
-func (s *sshd) write(t *testing.T, name, text string, mode os.FileMode) {
-	t.Helper()
-	text = strings.NewReplacer("{dir}", s.dir, "{bin}", s.d.BinDir, "{host}", s.d.Host).Replace(text)
-	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), mode); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// start runs sshd in the engine's namespace, which also ends it should this test be
-// killed, and waits until it listens.
-func (s *sshd) start(t *testing.T) {
-	t.Helper()
-	script := `mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd && mount --bind "$1/passwd" /etc/passwd &&
-		exec "$2/usr/sbin/sshd" -D -f "$1/sshd_config" -E "$1/log"`
-	s.cmd = exec.Command("nsenter", "--net=/run/netns/"+s.d.Netns, "unshare", "--mount", "sh", "-c", script, "sh", s.dir, s.tree)
-	s.cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(s.tree, "usr", "lib"))
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	// A file: whatever is copied would be waited for as long as a login lasts.
-	said, err := os.OpenFile(s.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer said.Close()
-	s.cmd.Stderr = said
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.exited = make(chan struct{})
-	go func() { s.cmd.Wait(); close(s.exited) }()
-	t.Cleanup(func() { s.stop(t) })
-	poll(t, "sshd listens", func() bool {
-		select {
-		case <-s.exited:
-			t.Fatalf("sshd ended at once: %s", s.log(t))
-		default:
-		}
-		return strings.Count(s.log(t), "Server listening") == 2
-	})
-}
-
-func (s *sshd) stop(t *testing.T) {
-	t.Helper()
-	s.cmd.Process.Kill()
-	select {
-	case <-s.exited:
-	case <-time.After(10 * time.Second):
-		t.Error("sshd does not end")
-	}
-}
-
-func (s *sshd) log(t *testing.T) string {
-	t.Helper()
-	data, err := os.ReadFile(s.logFile)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-func (s *sshd) logins(t *testing.T) int {
-	t.Helper()
-	return strings.Count(s.log(t), "Accepted publickey")
 }
 
 func waitNoSSH(t *testing.T) {
@@ -328,16 +183,4 @@ func poll(t *testing.T, what string, done func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-}
-
-func output(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", name, err, said.String())
-	}
-	return string(out)
 }

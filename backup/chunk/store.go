@@ -73,3 +73,23 @@ type Progress interface {
 	// Done adds to what is read, or known to be unchanged.
 	Done(entries, bytes int64)
 }
+
+// OpenFrame gives the zstd frame that a stored blob of r holds. In an encrypted repository
+// a chunk is also decoded and compared with its id, so that it may be handed to
+// somebody who cannot. What does not fit is a *repo.DamagedError.
+func OpenFrame(r Reader, d *Decoder, blob repo.Blob, stored []byte, isChunk bool) ([]byte, error) {
+	if !r.Encrypted() {
+		return stored, nil
+	}
+	if isChunk {
+		if _, err := openChunk(r, d, blob, stored, nil, nil); err != nil {
+			return nil, err
+		}
+	}
+	frame, err := r.Unseal(nil, stored)
+	var unsealed *repo.SealError
+	if errors.As(err, &unsealed) {
+		return nil, &repo.DamagedError{Digest: blob.Digest, Reason: unsealed.Error()}
+	}
+	return frame, err
+}

@@ -69,6 +69,7 @@ func (h *host) app() *cli.App {
 			h.doctorCommand(),
 			h.configCommand(),
 			h.guardCommand(),
+			h.agentCommand(),
 			h.migrateWorkerCommand(),
 			h.versionCommand(),
 			h.completionCommand(),

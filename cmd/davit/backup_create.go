@@ -30,7 +30,7 @@ func (h *host) backupCreateCommand() *cli.Command {
 }
 
 func createFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		repoFlag(),
 		&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "everything on this host that matters (the default)"},
 		&cli.StringSliceFlag{Name: "volume", Usage: "volume `NAME`; may be repeated"},
@@ -60,7 +60,7 @@ func createFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be saved, frozen and left out"},
 		progressFlag(),
 		jsonFlag(),
-	}
+	}, agentFlags()...)
 }
 
 func createOptions(c *cli.Context) (backup.CreateOptions, error) {

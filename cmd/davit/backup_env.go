@@ -93,7 +93,12 @@ func (h *host) withEngine(c *cli.Context, env *backup.Env) (close func(), err er
 		Now:      h.now,
 	}, guard.Of(eng))
 	env.Hooks = hook.New(eng, env.StateDir, h.now, func(hook.Result) {})
-	return func() { _ = eng.Close() }, nil
+	closeAgents, err := h.withAgents(c, env, eng)
+	if err != nil {
+		_ = eng.Close()
+		return nil, err
+	}
+	return func() { closeAgents(); _ = eng.Close() }, nil
 }
 
 // recoverFirst undoes what earlier runs left before a new one begins. What cannot be undone now is told, and does not
@@ -111,6 +116,10 @@ func (h *host) recoverFirst(c *cli.Context, env *backup.Env) {
 		for _, d := range done {
 			text.linef("recovered %s: %s", d.Container, d.Outcome)
 		}
+		err = errors.Join(err, more)
+	}
+	if n, more := h.recoverAgents(c); n > 0 || more != nil {
+		text.linef("removed %s of a killed run", countOf(n, "helper container", "helper containers"))
 		err = errors.Join(err, more)
 	}
 	if err != nil {

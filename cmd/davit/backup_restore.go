@@ -51,7 +51,7 @@ func restoreFlags() []cli.Flag {
 		yesFlag(),
 		progressFlag(),
 		jsonFlag(),
-	}, whoseFlags()...)
+	}, append(agentFlags(), whoseFlags()...)...)
 }
 
 func (h *host) backupRestore(c *cli.Context) error {

@@ -29,7 +29,7 @@ func (h *host) backupRunCommand() *cli.Command {
 				"davit backup run nightly --wait 0s --max-duration 2h",
 				"davit backup run nightly --dry-run",
 			) + exitCodes(exitDone, exitUsage, exitPartial, exitNoRepository, exitLocked, exitUnreachable, exitDamaged, exitInterrupted),
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			configFlag(),
 			&cli.StringFlag{Name: "repo", Aliases: []string{"r"}, EnvVars: []string{"DAVIT_REPO"}, Usage: "`DIR` of the repository, instead of the job's"},
 			&cli.StringFlag{Name: "consistency", EnvVars: []string{"DAVIT_CONSISTENCY"}, Usage: "`HOW` to hold containers: pause, stop or live"},
@@ -40,7 +40,7 @@ func (h *host) backupRunCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be saved, frozen and left out"},
 			progressFlag(),
 			jsonFlag(),
-		},
+		}, agentFlags()...),
 		Action: h.backupRun,
 	}
 }

@@ -165,7 +165,7 @@ func (p *page) flagRows(flags []cli.Flag) {
 
 // sharedFlags mean the same in every command that has them, so that its page only names them.
 func sharedFlags() []cli.Flag {
-	return append([]cli.Flag{repoFlag(), configFlag(), jsonFlag(), progressFlag(), yesFlag()}, slices.Concat(identityFlags(), whoseFlags(), serverFlags())...)
+	return append([]cli.Flag{repoFlag(), configFlag(), jsonFlag(), progressFlag(), yesFlag()}, slices.Concat(identityFlags(), whoseFlags(), serverFlags(), agentFlags())...)
 }
 
 func isShared(f cli.Flag) bool {

@@ -32,7 +32,8 @@ func (h *host) recover(c *cli.Context) error {
 	}
 	undone, err := guard.Recover(c.Context, backup.GuardFolder(global(c, "state-dir")), guardConnect)
 	moved, migration := h.recoverMigration(c)
-	return errors.Join(err, migration, h.writeUndone(c, undone, moved), h.recoverSnapshots(c), h.recoverHooks(c))
+	helpers, left := h.recoverAgents(c)
+	return errors.Join(err, migration, left, h.writeUndone(c, undone, moved, helpers), h.recoverSnapshots(c), h.recoverHooks(c))
 }
 
 // recoverSnapshots removes the snapshots of file systems that a killed backup left.
@@ -80,7 +81,7 @@ func (h *host) recoverMigration(c *cli.Context) (*migrate.State, error) {
 	return migrate.Load(stateDir)
 }
 
-func (h *host) writeUndone(c *cli.Context, undone []guard.Undone, moved *migrate.State) error {
+func (h *host) writeUndone(c *cli.Context, undone []guard.Undone, moved *migrate.State, helpers int) error {
 	text := &textWriter{w: h.out}
 	if moved != nil {
 		if err := h.writeMigration(c, moved); err != nil {
@@ -102,7 +103,10 @@ func (h *host) writeUndone(c *cli.Context, undone []guard.Undone, moved *migrate
 			return err
 		}
 	}
-	if len(undone) == 0 && moved == nil && !c.Bool("json") {
+	if helpers > 0 && !c.Bool("json") {
+		text.linef("removed %s of a killed run", countOf(helpers, "helper container", "helper containers"))
+	}
+	if len(undone) == 0 && moved == nil && helpers == 0 && !c.Bool("json") {
 		text.linef("nothing to undo")
 	}
 	return text.err
