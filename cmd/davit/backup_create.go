@@ -38,7 +38,7 @@ func createFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "bind", Usage: "bind mounts of all containers"},
 		&cli.StringSliceFlag{Name: "image", Usage: "image `REF`; may be repeated"},
 		&cli.StringSliceFlag{Name: "container", Usage: "container `NAME` with its volumes, bind mounts, image and networks; may be repeated"},
-		&cli.StringSliceFlag{Name: "project", Usage: "all containers and volumes of the compose project `NAME`; may be repeated"},
+		&cli.StringSliceFlag{Name: "project", Usage: "all of the compose project `NAME`; may be repeated"},
 		&cli.BoolFlag{Name: "no-images", Usage: "no images"},
 		&cli.BoolFlag{Name: "rw-layers", Usage: "what containers wrote into their own file systems, too"},
 		&cli.StringSliceFlag{Name: "include", Usage: "bind mount source `PATH` to save although a rule would skip it; may be repeated"},
