@@ -69,18 +69,26 @@ func discover(ctx context.Context, env *Env, sized bool, extra map[string]map[st
 	if inv.networks, err = h.Networks(ctx); err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
+	inv.volumes = slices.DeleteFunc(inv.volumes, func(v engine.Volume) bool { return rehearsed(v.Labels) })
+	inv.networks = slices.DeleteFunc(inv.networks, func(n engine.Network) bool { return rehearsed(n.Labels) })
 	inv.sort()
 	return inv, inv.readOwnLabels(ctx, h)
 }
 
-// setContainers leaves out davit's own helpers, of this run or another.
+// setContainers leaves out davit's own helpers and what rehearsals run, of this run or another.
 func (inv *inventory) setContainers(all []engine.Container) {
 	inv.containers = slices.DeleteFunc(slices.Clone(all), func(c engine.Container) bool {
 		_, helper := c.Labels[engine.LabelHelper]
-		return helper
+		return helper || rehearsed(c.Labels)
 	})
 	slices.SortFunc(inv.containers, func(a, b engine.Container) int { return strings.Compare(a.Name, b.Name) })
 	inv.own = map[string]map[string]string{}
+}
+
+// rehearsed tells what a restore rehearsal has made: it is no data of this host, and gone in a moment.
+func rehearsed(labels map[string]string) bool {
+	_, drill := labels[engine.LabelDrill]
+	return drill
 }
 
 // sort makes plans of one host comparable: engines list in any order.

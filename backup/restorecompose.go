@@ -112,7 +112,7 @@ func (b *restoreBuilder) addComposeFile(ctx context.Context, it repo.Item, place
 	there, _, err := readBeneath(place.root, place.rel, maxComposeFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		b.room.addBytes(place.path(), step.Bytes, 1)
+		b.room.AddBytes(place.path(), step.Bytes, 1)
 	case err != nil:
 		b.refuse(it, place.path()+": "+err.Error(), "move it away, or name another folder")
 		return nil

@@ -69,7 +69,7 @@ func (b *restoreBuilder) addFile(it repo.Item, dir string, single bool) {
 		target += ".json"
 	}
 	bytes := annotatedNumber(it, annBytes, 0)
-	b.room.addBytes(dir, bytes, 1)
+	b.room.AddBytes(dir, bytes, 1)
 	b.plan.Steps = append(b.plan.Steps, RestoreStep{
 		Action: ActionWriteFile, Kind: it.Kind, Name: it.Name, Target: target, Bytes: bytes, item: it,
 	})

@@ -74,7 +74,7 @@ func exportImages(ctx context.Context, r *repo.Repository, images []archive.Expo
 }
 
 // load sends images to the engine in one archive. Items of one image become one with all their tags.
-func (r *restoreRun) load(ctx context.Context, steps []*RestoreStep) (err error) {
+func (r *restoreRun) load(ctx context.Context, steps []*RestoreStep) error {
 	var images []archive.ExportImage
 	for _, s := range steps {
 		same := func(e archive.ExportImage) bool { return e.Desc.Digest == s.image.Desc.Digest }
@@ -86,18 +86,23 @@ func (r *restoreRun) load(ctx context.Context, steps []*RestoreStep) (err error)
 		e.Tags = slices.Clone(e.Tags)
 		images = append(images, e)
 	}
-	info, err := r.env.Engine.Info(ctx)
+	return LoadImages(ctx, r.env, images)
+}
+
+// LoadImages loads images of the repository into the engine in one archive, under the tags that they are given.
+func LoadImages(ctx context.Context, env *Env, images []archive.ExportImage) (err error) {
+	info, err := env.Engine.Info(ctx)
 	if err != nil {
 		return err
 	}
-	stream, err := exportImages(ctx, r.env.Repo, images, archive.ExportOptions{
+	stream, err := exportImages(ctx, env.Repo, images, archive.ExportOptions{
 		Target: loadTarget(info.ContainerdStore, info.Version), Platform: platform(info),
 	})
 	if err != nil {
 		return err
 	}
 	defer closing(stream, &err)
-	if _, err := r.env.Engine.LoadImage(ctx, &countingReader{r: stream, add: r.env.reporter().Add}); err != nil {
+	if _, err := env.Engine.LoadImage(ctx, &countingReader{r: stream, add: env.reporter().Add}); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
 	return nil

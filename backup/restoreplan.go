@@ -153,7 +153,7 @@ type restoreBuilder struct {
 	snapshot repo.Snapshot
 	plan     *RestorePlan
 	inv      *inventory // nil when the engine is not needed
-	room     roomNeeds
+	room     RoomNeeds
 	records  map[string]restoreRecord // of earlier runs from this snapshot
 }
 
@@ -201,7 +201,7 @@ func (b *restoreBuilder) finish() error {
 		}
 		return &UsageError{Reason: "nothing to restore is selected", Hint: hint}
 	}
-	refused, err := b.room.check()
+	refused, err := b.room.Check()
 	b.plan.Refused = append(b.plan.Refused, refused...)
 	return err
 }

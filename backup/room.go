@@ -15,8 +15,8 @@ import (
 // roomMargin is kept free beside what a restore writes.
 const roomMargin = 16 << 20
 
-// roomNeeds sums what a restore will write, by file system. The zero value needs nothing.
-type roomNeeds struct {
+// RoomNeeds sums what is going to be written, by file system. The zero value needs nothing.
+type RoomNeeds struct {
 	needs map[uint64]*roomNeed
 	err   error
 }
@@ -27,11 +27,12 @@ type roomNeed struct {
 }
 
 // add counts an item that will be written at path, which need not exist yet.
-func (n *roomNeeds) add(path string, it repo.Item) {
-	n.addBytes(path, annotatedNumber(it, annStream, 0), annotatedNumber(it, annEntries, 0))
+func (n *RoomNeeds) add(path string, it repo.Item) {
+	n.AddBytes(path, annotatedNumber(it, annStream, 0), annotatedNumber(it, annEntries, 0))
 }
 
-func (n *roomNeeds) addBytes(path string, bytes, entries int64) {
+// AddBytes counts bytes and inodes that will be written at path, which need not exist yet.
+func (n *RoomNeeds) AddBytes(path string, bytes, entries int64) {
 	there, device, err := existing(path)
 	if err != nil {
 		n.err = errors.Join(n.err, err)
@@ -63,8 +64,8 @@ func existing(path string) (string, uint64, error) {
 	}
 }
 
-// check compares the needs with what is free.
-func (n *roomNeeds) check() ([]Refusal, error) {
+// Check compares the needs with what is free and tells where it is not enough.
+func (n *RoomNeeds) Check() ([]Refusal, error) {
 	if n.err != nil {
 		return nil, n.err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -183,4 +185,10 @@ func (r *reading) note(format string, a ...any) {
 	r.facts.Notes = append(r.facts.Notes, fmt.Sprintf(format, a...))
 }
 
-func (r *reading) add(o Object) { r.facts.Objects = append(r.facts.Objects, o) }
+func (r *reading) add(o Object) {
+	_, drill := o.Labels[engine.LabelDrill]
+	if drill || slices.ContainsFunc(o.Tags, func(tag string) bool { return strings.HasPrefix(tag, engine.DrillTags) }) {
+		o.Pins = append(o.Pins, "a restore drill")
+	}
+	r.facts.Objects = append(r.facts.Objects, o)
+}

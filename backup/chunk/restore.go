@@ -129,7 +129,7 @@ func (re *restorer) content(ctx context.Context, item ocispec.Descriptor) error 
 	})
 	for range re.options.Workers {
 		group.Go(func() error {
-			w := &restoreWorker{re: re}
+			w := re.worker()
 			defer w.close()
 			for job := range jobs {
 				if err := ctx.Err(); err != nil {
@@ -143,6 +143,10 @@ func (re *restorer) content(ctx context.Context, item ocispec.Descriptor) error 
 		})
 	}
 	return re.closeTargets(group.Wait())
+}
+
+func (re *restorer) worker() *restoreWorker {
+	return &restoreWorker{chunkReader: chunkReader{reader: re.reader, decoder: re.decoder}, re: re}
 }
 
 // closeTargets closes the big files whose content did not arrive whole: after
@@ -218,7 +222,7 @@ func (re *restorer) problem(p Problem) {
 // links makes the hard links; their targets are all there, or failed and are
 // reported.
 func (re *restorer) links(ctx context.Context) error {
-	w := &restoreWorker{re: re}
+	w := re.worker()
 	defer w.close()
 	for _, link := range re.hardLinks {
 		if err := ctx.Err(); err != nil {

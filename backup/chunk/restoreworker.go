@@ -14,10 +14,8 @@ import (
 
 // A restoreWorker writes the entries of runs and the chunks of big files.
 type restoreWorker struct {
+	chunkReader
 	re     *restorer
-	stored []byte
-	frame  []byte // unsealed
-	plain  []byte
 	folder string
 	dir    *hostfs.Dir
 }
@@ -34,24 +32,6 @@ func (w *restoreWorker) do(ctx context.Context, job restoreJob) error {
 		return w.run(ctx, job)
 	}
 	return w.chunk(ctx, job)
-}
-
-// read returns the plain bytes of a chunk.
-func (w *restoreWorker) read(ctx context.Context, blob repo.Blob) ([]byte, error) {
-	stored, err := w.re.reader.ReadBlob(ctx, blob.Digest, blob.Stored, w.stored)
-	if err != nil {
-		return nil, err
-	}
-	w.stored = stored[:0]
-	if w.re.reader.Encrypted() && cap(w.frame) < len(stored) {
-		w.frame = make([]byte, 0, len(stored))
-	}
-	plain, err := openChunk(w.re.reader, w.re.decoder, blob, stored, w.frame, w.plain)
-	if err != nil {
-		return nil, err
-	}
-	w.plain = plain[:0]
-	return plain, nil
 }
 
 func (w *restoreWorker) run(ctx context.Context, job restoreJob) error {

@@ -99,12 +99,19 @@ func (r *Runner) runAll(ctx context.Context, container string, commands []Comman
 // errTimeout ends a command that takes too long.
 var errTimeout = errors.New("it did not end in time")
 
-// run runs one command. Its error says which it was and what it printed last.
+// run runs one command and logs it. Its error says which it was and what it printed last.
 func (r *Runner) run(ctx context.Context, container, when string, c Command, timeout time.Duration) error {
+	result := Run(ctx, r.engine, container, when, c, timeout, r.now)
+	r.log(result)
+	return result.Err
+}
+
+// Run runs one command in a container. The result's error says which it was and what it printed last.
+func Run(ctx context.Context, eng Engine, container, when string, c Command, timeout time.Duration, now func() time.Time) Result {
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 	defer cancel()
-	began, out := r.now(), &tail{}
-	code, err := r.engine.Exec(limited, container, engine.ExecSpec{Cmd: c.Args, User: c.User}, out)
+	began, out := now(), &tail{}
+	code, err := eng.Exec(limited, container, engine.ExecSpec{Cmd: c.Args, User: c.User}, out)
 	switch {
 	case errors.Is(err, errTimeout):
 		err = fmt.Errorf("%s (%s) did not end within %v", when, c.Text, timeout)
@@ -113,8 +120,7 @@ func (r *Runner) run(ctx context.Context, container, when string, c Command, tim
 	case code != 0:
 		err = fmt.Errorf("%s (%s) ended with exit code %d%s", when, c.Text, code, lastWords(out.String()))
 	}
-	r.log(Result{Container: container, When: when, Command: c.Text, Output: out.String(), Err: err, Took: r.now().Sub(began)})
-	return err
+	return Result{Container: container, When: when, Command: c.Text, Output: out.String(), Err: err, Took: now().Sub(began)}
 }
 
 // lastWords is the last line that a command printed, for an error.

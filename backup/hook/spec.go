@@ -48,7 +48,7 @@ func Parse(labels map[string]string) (*Spec, error) {
 		s.Pre = append(s.Pre, r)
 	}
 	for label, list := range map[string]*[]Command{backup.LabelPre: &s.Pre, backup.LabelPost: &s.Post} {
-		c, ok, err := parseCommand(labels[label])
+		c, ok, err := ParseCommand(labels[label])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", strings.TrimPrefix(label, backup.LabelBackup+"."), err)
 		}
@@ -69,8 +69,8 @@ func Parse(labels map[string]string) (*Spec, error) {
 	return s, nil
 }
 
-// parseCommand reads a line for the shell, or a JSON list of arguments.
-func parseCommand(text string) (Command, bool, error) {
+// ParseCommand reads a line for the shell, or a JSON list of arguments; false when there is none.
+func ParseCommand(text string) (Command, bool, error) {
 	text = strings.TrimSpace(text)
 	switch {
 	case text == "":

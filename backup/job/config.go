@@ -49,7 +49,9 @@ type Job struct {
 	After       []Step             `yaml:"after"`
 	Retention   *Retention         `yaml:"retention"`
 	Copy        *Copy              `yaml:"copy"`
-	RPO         Age                `yaml:"rpo"`          // how old the newest good snapshot may be; 0: any age
+	RPO         Age                `yaml:"rpo"` // how old the newest good snapshot may be; 0: any age
+	RTO         Duration           `yaml:"rto"` // how long a drill may take until all is back; 0: any time
+	Drill       *Drill             `yaml:"drill"`
 	Wait        *Duration          `yaml:"wait"`         // for another run to end
 	MaxDuration Duration           `yaml:"max_duration"` // 0: no limit
 	Nice        int                `yaml:"nice"`
@@ -117,6 +119,7 @@ const (
 	StepForget     Step = "forget"      // what the retention does not keep, of this host and job
 	StepGC         Step = "gc"          // free the space
 	StepCopy       Step = "copy"        // of this host and job, what is newer than the newest copy
+	StepDrill      Step = "drill"       // restore the new snapshot beside what runs, and see whether it works
 )
 
 // Container is what a job says of one container; see package hook for the meaning.

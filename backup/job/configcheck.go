@@ -98,7 +98,7 @@ func (c *Config) checkJob(j *Job) string {
 			return "ping: " + reason
 		}
 	}
-	for _, check := range []func() string{j.checkWhat, j.checkAfter, func() string { return c.checkCopy(j) }, j.checkContainers} {
+	for _, check := range []func() string{j.checkWhat, j.checkAfter, func() string { return c.checkCopy(j) }, j.checkContainers, j.checkDrill} {
 		if reason := check(); reason != "" {
 			return reason
 		}

@@ -82,9 +82,9 @@ func (s *Step) UnmarshalYAML(node ast.Node) error {
 	if err == nil {
 		*s = Step(text)
 		switch *s {
-		case StepVerify, StepVerifyData, StepForget, StepGC, StepCopy:
+		case StepVerify, StepVerifyData, StepForget, StepGC, StepCopy, StepDrill:
 		default:
-			err = fmt.Errorf("after: %q is no step; there are verify, verify-data, copy, forget and gc", text)
+			err = fmt.Errorf("after: %q is no step; there are verify, verify-data, drill, copy, forget and gc", text)
 		}
 	}
 	return at(node, err)

@@ -117,7 +117,7 @@ func TestMetricsStandStill(t *testing.T) {
 	ok := &Record{Job: "nightly", Result: ResultOK, Ended: at, Seconds: 12, Totals: backup.Totals{Bytes: 1 << 40, Items: 3}, Unprotected: 2}
 	successes := func(history []*Record) string {
 		t.Helper()
-		if err := WriteMetrics(file, `na"s`, history); err != nil {
+		if err := WriteMetrics(file, `na"s`, history, nil); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(file)

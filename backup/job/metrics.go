@@ -8,18 +8,20 @@ import (
 	"strconv"
 	"strings"
 
+	"davit/backup/drill"
 	"davit/engine/hostfs"
 )
 
-// metric is one number of a job, taken of a record.
-type metric struct {
+// metric is one number of a job, taken of a record of a run or a report of a drill.
+type metric[R any] struct {
 	name, help string
-	value      func(*Record) float64
+	value      func(R) float64
 }
 
 // WriteMetrics writes what a history (newest first) says into a file for the textfile collector. What is named
 // last_success is of the newest run of a job in which all was well, and so stands still when one fails.
-func WriteMetrics(file, host string, history []*Record) error {
+// What is named drill_last_success is of the newest drill of a job's snapshots that passed.
+func WriteMetrics(file, host string, history []*Record, drills []*drill.Report) error {
 	var b strings.Builder
 	good, tried := map[string]*Record{}, map[string]*Record{}
 	var unprotected *Record
@@ -35,7 +37,7 @@ func WriteMetrics(file, host string, history []*Record) error {
 			unprotected = r
 		}
 	}
-	for _, m := range []metric{
+	for _, m := range []metric[*Record]{
 		{"last_success_timestamp_seconds", "When the newest good run of a job ended.", func(r *Record) float64 { return ended(r) }},
 		{"last_success_duration_seconds", "How long it took.", func(r *Record) float64 { return r.Seconds }},
 		{"last_success_bytes", "What its items hold.", func(r *Record) float64 { return float64(r.Totals.Bytes) }},
@@ -47,7 +49,7 @@ func WriteMetrics(file, host string, history []*Record) error {
 	} {
 		m.write(&b, host, good)
 	}
-	for _, m := range []metric{
+	for _, m := range []metric[*Record]{
 		{"last_attempt_timestamp_seconds", "When the newest run of a job ended, however it did.", func(r *Record) float64 { return ended(r) }},
 		{"last_attempt_good", "1 when all was well in it, else 0.", func(r *Record) float64 {
 			if r.Good() {
@@ -61,10 +63,11 @@ func WriteMetrics(file, host string, history []*Record) error {
 	}
 	writeCopies(&b, host, history)
 	if unprotected != nil {
-		m := metric{"unprotected_volumes", "Volumes of this host that no snapshot holds.", nil}
+		m := metric[*Record]{"unprotected_volumes", "Volumes of this host that no snapshot holds.", nil}
 		m.head(&b)
 		fmt.Fprintf(&b, "%s%s{host=%s} %d\n", prefix, m.name, label(host), unprotected.Unprotected)
 	}
+	writeDrills(&b, host, drills)
 	// Node_exporter runs as another user.
 	if err := hostfs.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 		return fmt.Errorf("write metrics: %w", err)
@@ -74,12 +77,12 @@ func WriteMetrics(file, host string, history []*Record) error {
 
 const prefix = "davit_backup_"
 
-func (m metric) head(b *strings.Builder) {
+func (m metric[R]) head(b *strings.Builder) {
 	fmt.Fprintf(b, "# HELP %s%s %s\n# TYPE %s%s gauge\n", prefix, m.name, m.help, prefix, m.name)
 }
 
 // write writes a number for each job that has a record; without any, not even the head.
-func (m metric) write(b *strings.Builder, host string, records map[string]*Record) {
+func (m metric[R]) write(b *strings.Builder, host string, records map[string]R) {
 	if len(records) == 0 {
 		return
 	}
@@ -106,17 +109,14 @@ func writeCopies(b *strings.Builder, host string, history []*Record) {
 	places := slices.SortedFunc(maps.Keys(newest), func(a, b place) int {
 		return cmp.Or(strings.Compare(a.job, b.job), strings.Compare(a.to, b.to))
 	})
-	for _, m := range []struct {
-		metric
-		of func(place) float64
-	}{
-		{metric{"last_copy_timestamp_seconds", "When the newest run ended that copied to a repository all that was new.", nil}, func(p place) float64 { return ended(at[p]) }},
-		{metric{"last_copy_bytes_stored", "What that took there.", nil}, func(p place) float64 { return float64(newest[p].Stored) }},
-		{metric{"last_copy_duration_seconds", "How long it took.", nil}, func(p place) float64 { return newest[p].Seconds }},
+	for _, m := range []metric[place]{
+		{"last_copy_timestamp_seconds", "When the newest run ended that copied to a repository all that was new.", func(p place) float64 { return ended(at[p]) }},
+		{"last_copy_bytes_stored", "What that took there.", func(p place) float64 { return float64(newest[p].Stored) }},
+		{"last_copy_duration_seconds", "How long it took.", func(p place) float64 { return newest[p].Seconds }},
 	} {
 		m.head(b)
 		for _, p := range places {
-			fmt.Fprintf(b, "%s%s{host=%s,job=%s,to=%s} %s\n", prefix, m.name, label(host), label(p.job), label(p.to), number(m.of(p)))
+			fmt.Fprintf(b, "%s%s{host=%s,job=%s,to=%s} %s\n", prefix, m.name, label(host), label(p.job), label(p.to), number(m.value(p)))
 		}
 	}
 }
@@ -131,4 +131,4 @@ func label(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(s, "�")) + `"`
 }
 
-func sortedKeys(m map[string]*Record) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[R any](m map[string]R) []string { return slices.Sorted(maps.Keys(m)) }

@@ -28,7 +28,7 @@ type Result string
 const (
 	ResultOK          Result = "ok"
 	ResultPartial     Result = "partial"     // a snapshot, but not all of it is as it should be
-	ResultDamaged     Result = "damaged"     // verification found damage
+	ResultDamaged     Result = "damaged"     // verification or a drill found damage
 	ResultFailed      Result = "failed"      // no snapshot, or a step after it failed
 	ResultTimeout     Result = "timeout"     // max_duration ended it
 	ResultInterrupted Result = "interrupted" // a signal ended it

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"davit/backup"
+	"davit/backup/drill"
 	"davit/backup/hook"
 	"davit/backup/repo"
 )
@@ -27,6 +28,8 @@ type Env struct {
 	Open func(ctx context.Context, r *Repository, engine bool, log func(hook.Result)) (*backup.Env, func(), error)
 	// Plan is backup.PlanCreate with what has to be kept off until the plan is carried out; done ends that.
 	Plan func(ctx context.Context, env *backup.Env, o backup.CreateOptions) (plan *backup.CreatePlan, done func(), err error)
+	// Drill rehearses the restore of a snapshot as a job says. The report may be nil when there is an error.
+	Drill func(ctx context.Context, env *backup.Env, j *Job, snapshot string) (*drill.Report, error)
 	// Snapshots reads the snapshots of a repository.
 	Snapshots func(ctx context.Context, r *Repository) ([]repo.Snapshot, error)
 }
@@ -104,7 +107,7 @@ func (r *run) begin() error {
 // save makes the snapshot.
 func (r *run) save(ctx context.Context) (closeRepo func()) {
 	options := r.job.Options()
-	env, closeRepo, err := r.env.Open(ctx, r.config.RepositoryOf(r.job), options.Selection.NeedsEngine(), r.hookRan)
+	env, closeRepo, err := r.env.Open(ctx, r.config.RepositoryOf(r.job), options.Selection.NeedsEngine() || r.job.Drills(), r.hookRan)
 	if err != nil {
 		r.fail(ctx, err)
 		return func() {}
@@ -152,12 +155,13 @@ func resultOf(ctx context.Context, err error) Result {
 	var partial *backup.PartialError
 	var damage *backup.DamageError
 	var damaged *repo.DamagedError
+	var drilled *drill.FailedError
 	switch {
 	case errors.Is(context.Cause(ctx), errMaxDuration):
 		return ResultTimeout
 	case ctx.Err() != nil:
 		return ResultInterrupted
-	case errors.As(err, &damage), errors.As(err, &damaged):
+	case errors.As(err, &damage), errors.As(err, &damaged), errors.As(err, &drilled):
 		return ResultDamaged
 	case errors.As(err, &partial):
 		return ResultPartial
@@ -207,6 +211,5 @@ func (r *run) writeMetrics() error {
 	if file == "" {
 		return nil
 	}
-	records, err := r.history.List()
-	return errors.Join(err, WriteMetrics(file, r.env.Host, records))
+	return RefreshMetrics(file, r.env.Host, r.env.StateDir)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"davit/backup"
+	"davit/backup/drill"
 	"davit/backup/repo"
 	"davit/engine"
 )
@@ -76,7 +77,9 @@ func (s *statusRun) host(ctx context.Context, host string) error {
 		return err
 	}
 	for _, name := range volumes {
-		h.Volumes = append(h.Volumes, s.volume(name, excluded[name], groups))
+		v := s.volume(name, excluded[name], groups)
+		v.Drill = s.drillOf(func(r *drill.Report) bool { return r.Snapshot.Host == host && r.Proves(name) })
+		h.Volumes = append(h.Volumes, v)
 	}
 	for _, j := range h.Jobs {
 		if j.State.Bad() {
@@ -161,6 +164,9 @@ func (s *statusRun) job(host string, g *jobGroup) JobStatus {
 	if g.err != nil {
 		st.State, st.Reason = StateUnknown, g.err.Error()
 	}
+	st.Drill = s.drillOf(func(r *drill.Report) bool {
+		return r.Snapshot.Host == host && r.Snapshot.Job == g.job && r.Snapshot.Repository == g.dir
+	})
 	if host != s.in.Host {
 		return st
 	}
@@ -221,7 +227,7 @@ func engineVolumes(ctx context.Context, e backup.Host) ([]string, map[string]boo
 	var names []string
 	excluded := map[string]bool{}
 	for _, v := range volumes {
-		if v.Anonymous && !used(v.Name) {
+		if _, drill := v.Labels[engine.LabelDrill]; drill || v.Anonymous && !used(v.Name) {
 			continue
 		}
 		names = append(names, v.Name)
@@ -246,6 +252,16 @@ func (s *statusRun) holds(snap *repo.Snapshot, volume string) (problems int, ok,
 		}
 	}
 	return 0, false, false
+}
+
+// drillOf finds the newest drill that is one of those meant.
+func (s *statusRun) drillOf(meant func(*drill.Report) bool) *DrillInfo {
+	i := slices.IndexFunc(s.in.Drills, meant)
+	if i < 0 {
+		return nil
+	}
+	r := s.in.Drills[i]
+	return &DrillInfo{ID: r.ID, Time: r.Began, Age: max(0, s.in.Now.Sub(r.Began).Seconds()), Verdict: r.Verdict}
 }
 
 // volume judges a volume by the newest snapshot of any job that holds it.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"davit/backup"
+	"davit/backup/drill"
 	"davit/backup/repo"
 )
 
@@ -34,6 +35,7 @@ type StatusInput struct {
 	Only         string         // this host only; "" is all that the repositories hold
 	RPO          *time.Duration // instead of what jobs and snapshots say
 	History      []*Record
+	Drills       []*drill.Report // newest first
 }
 
 // RepositorySnapshots is what a repository holds.
@@ -69,6 +71,15 @@ type JobStatus struct {
 	RPO        float64    `json:"rpo_seconds"`           // 0: any age will do
 	LastRun    Result     `json:"last_result,omitempty"` // by the history of this host
 	Reason     string     `json:"reason,omitempty"`
+	Drill      *DrillInfo `json:"drill,omitempty"` // the newest of its snapshots, however it ended
+}
+
+// DrillInfo is a drill, as status tells of it.
+type DrillInfo struct {
+	ID      string        `json:"id"`
+	Time    time.Time     `json:"time"`
+	Age     float64       `json:"age_seconds"`
+	Verdict drill.Verdict `json:"verdict"`
 }
 
 // VolumeStatus is one volume of a host.
@@ -81,6 +92,7 @@ type VolumeStatus struct {
 	Age      float64    `json:"age_seconds"`
 	RPO      float64    `json:"rpo_seconds"`
 	Problems int        `json:"problems,omitempty"` // files that are missing or marked in that snapshot
+	Drill    *DrillInfo `json:"drill,omitempty"`    // the newest in which all its files came back as they were
 }
 
 // UnprotectedError says that something is not protected or too old (exit code 15).

@@ -35,6 +35,8 @@ func (r *run) step(ctx context.Context, step Step) (detail string, err error) {
 		return r.forget(ctx)
 	case StepCopy:
 		return r.copy(ctx)
+	case StepDrill:
+		return r.drill(ctx)
 	case StepGC:
 		result, err := r.backup.Repo.GC(ctx, repo.GCOptions{Grace: repo.DefaultGrace})
 		return fmt.Sprintf("condemned %s, removed %s", plural(result.Condemned.Blobs, "blob"), plural(result.Removed.Blobs, "blob")), err

@@ -19,6 +19,7 @@ func (h *host) backupCommand() *cli.Command {
 			h.backupFilesCommand(),
 			h.backupRestoreCommand(),
 			h.backupVerifyCommand(),
+			h.backupDrillCommand(),
 			h.backupDiffCommand(),
 			h.backupStatsCommand(),
 			h.backupCopyCommand(),

@@ -132,6 +132,7 @@ func (h *host) jobEnv(c *cli.Context, p *progress) (*job.Env, error) {
 		Plan: func(_ context.Context, env *backup.Env, o backup.CreateOptions) (*backup.CreatePlan, func(), error) {
 			return h.planBesidePrune(c, env, o)
 		},
+		Drill:     h.drillForJob,
 		Snapshots: func(ctx context.Context, r *job.Repository) ([]repo.Snapshot, error) { return h.readSnapshots(c, r) },
 	}, nil
 }
@@ -152,6 +153,7 @@ func (h *host) openForJob(c *cli.Context, r *job.Repository, engine bool, log fu
 		return nil, nil, err
 	}
 	h.recoverFirst(c, env)
+	h.recoverDrills(c)
 	if eng, ok := env.Engine.(hook.Engine); ok {
 		env.Hooks = hook.New(eng, env.StateDir, h.now, log)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"davit/backup/drill"
 	"davit/backup/job"
 	"davit/backup/job/schedule"
 	"davit/engine/systemd"
@@ -26,14 +27,14 @@ func (h *host) backupScheduleCommand() *cli.Command {
 				Name: "install", Usage: "Run a job at times of the day, or by a cron expression",
 				UsageText: "davit backup schedule install JOB --at TIME… [flags]\n       davit backup schedule install JOB --cron EXPRESSION [flags]",
 				Description: paragraph("Writes a timer and a hardened service of systemd, davit-backup-JOB; a run that was missed while the host was off "+
-					"is caught up after boot. Without systemd it writes /etc/cron.d/davit-backup-JOB, without jitter and catching up. "+
-					"It replaces an earlier schedule of the job.") +
+					"is caught up after boot. Without systemd: /etc/cron.d/davit-backup-JOB, without jitter and catching up.") +
 					examples("davit backup schedule install nightly --at 03:10",
-						"davit backup schedule install weekend --cron '30 4 * * sat,sun'") + exitCodes(exitDone, exitUsage),
+						"davit backup schedule install nightly --drill --cron '30 4 1 * *'") + exitCodes(exitDone, exitUsage),
 				Flags: []cli.Flag{
 					configFlag(),
 					&cli.StringSliceFlag{Name: "at", Usage: "`TIME` of the day, as in 03:10; may be repeated"},
 					&cli.StringFlag{Name: "cron", Usage: "`EXPRESSION` of five fields, or @hourly, @daily, @weekly, @monthly, @yearly"},
+					scheduleDrillFlag(),
 					&cli.DurationFlag{Name: "jitter", Value: 5 * time.Minute, Usage: "delay by chance, at most this `TIME`"},
 					&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the files"},
 				},
@@ -46,18 +47,24 @@ func (h *host) backupScheduleCommand() *cli.Command {
 				Action:      h.scheduleList,
 			},
 			{
-				Name: "show", Usage: "Print what is installed for a job", UsageText: "davit backup schedule show JOB",
+				Name: "show", Usage: "Print what is installed for a job", UsageText: "davit backup schedule show JOB [--drill]",
 				Description: examples("davit backup schedule show nightly", "davit backup schedule show weekend") + exitCodes(exitDone, exitUsage),
+				Flags:       []cli.Flag{scheduleDrillFlag()},
 				Action:      h.scheduleShow,
 			},
 			{
-				Name: "remove", Usage: "Take a job's schedule away", UsageText: "davit backup schedule remove JOB",
+				Name: "remove", Usage: "Take a job's schedule away", UsageText: "davit backup schedule remove JOB [--drill]",
 				Description: paragraph("A run that goes on is not ended. The job, its snapshots and its history stay.") +
 					examples("davit backup schedule remove nightly", "davit backup schedule remove weekend") + exitCodes(exitDone, exitUsage),
+				Flags:  []cli.Flag{scheduleDrillFlag()},
 				Action: h.scheduleRemove,
 			},
 		},
 	}
+}
+
+func scheduleDrillFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "drill", Usage: "drills of the job's snapshots, instead of its runs"}
 }
 
 // timers is what schedules need of systemd.
@@ -143,7 +150,7 @@ func (h *host) scheduleInstall(c *cli.Context) error {
 	if err := store.Install(c.Context, entry); err != nil {
 		return err
 	}
-	text.linef("job %s runs next at %s%s", entry.Job, clock(plan.Next(h.now())), ifThen(store.Manager != nil && entry.Jitter > 0,
+	text.linef("%s %s runs next at %s%s", ifElse(entry.Drill, "drill of job", "job"), entry.Job, clock(plan.Next(h.now())), ifThen(store.Manager != nil && entry.Jitter > 0,
 		", and up to "+span(entry.Jitter)+" later"))
 	if store.Manager == nil {
 		text.linef("note: there is no systemd here; cron does not catch up on a run that is missed")
@@ -169,12 +176,15 @@ func (h *host) scheduleEntry(c *cli.Context, name string, plan *schedule.Plan) (
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
-	e := &schedule.Entry{Job: name, Plan: plan, Jitter: c.Duration("jitter"), Program: program, ConfigFile: file}
+	e := &schedule.Entry{Job: name, Drill: c.Bool("drill"), Plan: plan, Jitter: c.Duration("jitter"), Program: program, ConfigFile: file}
 	e.Writes = []string{cfg.RepositoryOf(j).Path}
 	if j.Copy != nil {
 		for _, to := range j.Copy.To {
 			e.Writes = append(e.Writes, cfg.Repositories[to].Path)
 		}
+	}
+	if e.Restores = e.Drill || j.Drills(); e.Restores {
+		e.Writes = append(e.Writes, reportDirs(j)...)
 	}
 	for flag, dir := range map[string]*string{"state-dir": &e.StateDir, "cache-dir": &e.CacheDir} {
 		if *dir, err = filepath.Abs(global(c, flag)); err != nil {
@@ -213,7 +223,26 @@ func (h *host) printEntry(e *schedule.Entry, timer bool) error {
 // scheduled is a schedule with what the history says of its job.
 type scheduled struct {
 	*schedule.Installed
-	Last *job.Record `json:"last_run"`
+	Last      *job.Record   `json:"last_run"`
+	LastDrill *drill.Report `json:"last_drill,omitempty"`
+}
+
+// find finds the last run or drill of the schedule's job: when it began, and how it ended.
+func (s *scheduled) find(history []*job.Record, drills []*drill.Report) (began, result string) {
+	if s.Drill {
+		for _, d := range drills {
+			if d.Job == s.Job {
+				s.LastDrill = d
+				return clock(d.Began), string(d.Verdict)
+			}
+		}
+		return "-", "-"
+	}
+	if of := ofJob(history, s.Job); len(of) > 0 {
+		s.Last = of[0]
+		return clock(s.Last.Began), string(s.Last.Result)
+	}
+	return "-", "-"
 }
 
 func (h *host) scheduleList(c *cli.Context) error {
@@ -227,29 +256,24 @@ func (h *host) scheduleList(c *cli.Context) error {
 	defer done()
 	list, unreadable := store.List(c.Context)
 	history, more := job.OpenHistory(global(c, "state-dir")).List()
+	drills, unread := drill.Reports(global(c, "state-dir"))
 	t := newTable("JOB", "BY", "NEXT RUN", "LAST RUN", "RESULT", "WHEN")
 	for _, in := range list {
 		in.NextAfter(h.now())
 		s := scheduled{Installed: in}
-		if of := ofJob(history, in.Job); len(of) > 0 {
-			s.Last = of[0]
-		}
+		last, result := s.find(history, drills)
 		if c.Bool("json") {
 			if err := writeJSON(h.out, s); err != nil {
 				return err
 			}
 			continue
 		}
-		last, result := "-", "-"
-		if s.Last != nil {
-			last, result = clock(s.Last.Began), string(s.Last.Result)
-		}
-		t.row(in.Job, in.Kind, clockOrDash(in.Next), last, result, shortList(in.When))
+		t.row(in.Job+ifThen(in.Drill, " (drill)"), in.Kind, clockOrDash(in.Next), last, result, shortList(in.When))
 	}
 	if !c.Bool("json") {
 		err = t.write(h.out)
 	}
-	return errors.Join(err, unreadable, more)
+	return errors.Join(err, unreadable, more, unread)
 }
 
 func clockOrDash(t time.Time) string {
@@ -261,7 +285,7 @@ func clockOrDash(t time.Time) string {
 
 func (h *host) scheduleShow(c *cli.Context) error {
 	return h.withSchedule(c, func(s *schedule.Store, name string) error {
-		in, err := s.Show(c.Context, name)
+		in, err := s.Show(c.Context, name, c.Bool("drill"))
 		if err != nil {
 			return err
 		}
@@ -280,7 +304,7 @@ func (h *host) scheduleShow(c *cli.Context) error {
 
 func (h *host) scheduleRemove(c *cli.Context) error {
 	return h.withSchedule(c, func(s *schedule.Store, name string) error {
-		if err := s.Remove(c.Context, name); err != nil {
+		if err := s.Remove(c.Context, name, c.Bool("drill")); err != nil {
 			return err
 		}
 		text := &textWriter{w: h.out}

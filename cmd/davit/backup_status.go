@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"davit/backup"
+	"davit/backup/drill"
 	"davit/backup/job"
 	"davit/backup/repo"
 
@@ -54,6 +55,9 @@ func (h *host) backupStatus(c *cli.Context) error {
 	}
 	var unreadable error
 	in.History, unreadable = job.OpenHistory(global(c, "state-dir")).List()
+	var more error
+	in.Drills, more = drill.Reports(global(c, "state-dir"))
+	unreadable = errors.Join(unreadable, more)
 	var noEngine error
 	if c.String("repo") != "" {
 		err = h.statusOfRepository(c, &in)
@@ -117,14 +121,14 @@ func (h *host) statusOfHost(c *cli.Context, in *job.StatusInput) (closeEngine fu
 
 func writeStatus(w io.Writer, r *job.StatusReport) error {
 	text := &textWriter{w: w}
-	jobs := newTable("HOST", "JOB", "STATE", "LAST GOOD", ">AGE", ">RPO", "SNAPSHOT", "REASON")
-	volumes := newTable("HOST", "VOLUME", "STATE", "LAST GOOD", ">AGE", ">RPO", "SNAPSHOT", "JOB")
+	jobs := newTable("HOST", "JOB", "STATE", "LAST GOOD", ">AGE", ">RPO", "SNAPSHOT", "DRILL", "REASON")
+	volumes := newTable("HOST", "VOLUME", "STATE", "LAST GOOD", ">AGE", ">RPO", "SNAPSHOT", "DRILL", "JOB")
 	for _, hs := range r.Hosts {
 		for _, j := range hs.Jobs {
-			jobs.row(hs.Host, dash(j.Job), string(j.State), when(j.Time), ageText(j.Time, j.Age), rpoText(j.RPO), dash(j.Snapshot), j.Reason)
+			jobs.row(hs.Host, dash(j.Job), string(j.State), when(j.Time), ageText(j.Time, j.Age), rpoText(j.RPO), dash(j.Snapshot), drillText(j.Drill), j.Reason)
 		}
 		for _, v := range hs.Volumes {
-			volumes.row(hs.Host, v.Volume, string(v.State), when(v.Time), ageText(v.Time, v.Age), rpoText(v.RPO), dash(v.Snapshot), dash(v.Job))
+			volumes.row(hs.Host, v.Volume, string(v.State), when(v.Time), ageText(v.Time, v.Age), rpoText(v.RPO), dash(v.Snapshot), drillText(v.Drill), dash(v.Job))
 		}
 	}
 	for _, t := range []*table{jobs, volumes} {
@@ -139,6 +143,14 @@ func writeStatus(w io.Writer, r *job.StatusReport) error {
 		text.linef("no snapshots")
 	}
 	return text.err
+}
+
+// drillText says how long ago a drill was, and how it went if that was not well.
+func drillText(d *job.DrillInfo) string {
+	if d == nil {
+		return "-"
+	}
+	return wholeTime(d.Age) + ifThen(d.Verdict != drill.Passed, " "+string(d.Verdict))
 }
 
 func when(t *time.Time) string {

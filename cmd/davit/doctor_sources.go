@@ -10,6 +10,7 @@ import (
 
 	"davit/backup"
 	"davit/backup/doctor"
+	"davit/backup/drill"
 	"davit/backup/repo"
 	"davit/backup/repo/storage"
 	"davit/engine/guard"
@@ -30,6 +31,7 @@ func (h *host) doctorSources(c *cli.Context) doctor.Sources {
 		Config:       func() doctor.Config { return h.doctorConfig(c) },
 		Repositories: func(ctx context.Context) []doctor.Repository { return h.doctorRepositories(ctx, c) },
 		Clock:        doctor.HostClock,
+		Drill:        func(context.Context) doctor.Drill { return doctorDrill(global(c, "state-dir")) },
 		Left:         func(ctx context.Context) doctor.Left { return h.doctorLeft(ctx, global(c, "state-dir")) },
 	}
 }
@@ -107,6 +109,21 @@ func (h *host) doctorRepository(ctx context.Context, c *cli.Context, dir string)
 		}
 	}
 	return d
+}
+
+// doctorDrill finds the newest drill that came to its end.
+func doctorDrill(stateDir string) doctor.Drill {
+	list, err := drill.Reports(stateDir)
+	for _, r := range list {
+		switch r.Verdict { // what was ended early has neither proved nor disproved anything
+		case drill.Passed, drill.Partial, drill.Failed:
+			return doctor.Drill{Last: r.Began, Good: r.Proved()}
+		}
+	}
+	if err != nil {
+		err = errors.New(oneLine(err))
+	}
+	return doctor.Drill{Err: err}
 }
 
 func (h *host) doctorLeft(ctx context.Context, stateDir string) (l doctor.Left) {

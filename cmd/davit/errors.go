@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"davit/backup"
+	"davit/backup/drill"
 	"davit/backup/repo"
 	"davit/engine"
 )
@@ -44,7 +45,7 @@ func exitMeaning(code int) string {
 	case exitUnreachable:
 		return "engine unreachable"
 	case exitDamaged:
-		return "verification failed"
+		return "verification or drill failed"
 	case exitUnprotected:
 		return "something is not protected or too old"
 	case exitDockerUsage:
@@ -131,7 +132,10 @@ func explainUsage(err error, f *failure) bool {
 func explainOutcome(err error, f *failure) bool {
 	var partial *backup.PartialError
 	var damage *backup.DamageError
+	var drilled *drill.FailedError
 	switch {
+	case errors.As(err, &drilled):
+		f.hint, f.code = "davit backup history "+drilled.Report.ID+" shows its report", exitDamaged
 	case errors.As(err, &partial):
 		f.code = exitPartial
 	case errors.As(err, &damage):

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"davit/backup"
+	"davit/backup/drill"
 	"davit/backup/hook"
+	"davit/engine"
 	"davit/engine/guard"
 	"davit/migrate"
 
@@ -33,7 +36,7 @@ func (h *host) recover(c *cli.Context) error {
 	undone, err := guard.Recover(c.Context, backup.GuardFolder(global(c, "state-dir")), guardConnect)
 	moved, migration := h.recoverMigration(c)
 	helpers, left := h.recoverAgents(c)
-	return errors.Join(err, migration, left, h.writeUndone(c, undone, moved, helpers), h.recoverSnapshots(c), h.recoverHooks(c))
+	return errors.Join(err, migration, left, h.writeUndone(c, undone, moved, helpers), h.recoverSnapshots(c), h.recoverHooks(c), h.removeDrills(c))
 }
 
 // recoverSnapshots removes the snapshots of file systems that a killed backup left.
@@ -63,6 +66,21 @@ func (h *host) recoverHooks(c *cli.Context) error {
 		text.linef("%s: %s", d.Container, d.Outcome)
 	}
 	return errors.Join(err, text.err)
+}
+
+// removeDrills removes what killed drills left; without any it needs no engine.
+func (h *host) removeDrills(c *cli.Context) error {
+	removed, err := drill.Recover(c.Context, global(c, "state-dir"), drillConnect)
+	return errors.Join(err, h.writeRemoved(removed))
+}
+
+// drillConnect connects to the engine that a drill's journal names.
+func drillConnect(ctx context.Context, endpoint string) (drill.Engine, func(), error) {
+	eng, err := engine.Connect(ctx, engine.Target{Host: endpoint})
+	if err != nil {
+		return nil, nil, err
+	}
+	return eng, func() { _ = eng.Close() }, nil
 }
 
 // recoverMigration undoes, or brings to its end, a migration whose worker is dead; nil when there was none.

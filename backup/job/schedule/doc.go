@@ -3,7 +3,8 @@
 // # Words
 //
 // A plan is when a job runs: some times of the day, or a cron expression. An entry is what is installed
-// for one job: its units, or its cron file. All of them are named davit-backup-JOB.
+// for one job: its units, or its cron file. All of them are named davit-backup-JOB, those of
+// drills davit-drill-JOB.
 //
 // # Guarantees
 //

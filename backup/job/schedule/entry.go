@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
-// Entry is what is installed for one job.
+// Entry is what is installed for one job: its runs, or its drills.
 type Entry struct {
 	Job        string
+	Drill      bool // drills of the job's snapshots, instead of its runs
+	Restores   bool // what runs restores too: it needs to write where the engine keeps volumes
 	Plan       *Plan
 	Jitter     time.Duration // a random delay of at most this, so that a fleet does not begin at once; not with cron
 	Program    string        // davit's own, absolute
@@ -22,12 +24,37 @@ type Entry struct {
 // mark is the first line of every file of this package.
 const mark = "# Made by davit backup schedule; davit backup schedule remove takes it away."
 
-func unitName(job string) string { return "davit-backup-" + job }
+func unitName(job string, drill bool) string {
+	if drill {
+		return "davit-drill-" + job
+	}
+	return "davit-backup-" + job
+}
+
+// what names what is run, for people.
+func (e *Entry) what() string {
+	if e.Drill {
+		return "drill of job " + e.Job
+	}
+	return "job " + e.Job
+}
+
+// command is what is run, but for the program. A journal takes a summary also when all is well; cron would mail it.
+func (e *Entry) command(journal bool) []string {
+	if e.Drill {
+		return []string{"backup", "drill", "--yes", "--config-file", e.ConfigFile, "--job", e.Job}
+	}
+	words := []string{"backup", "run"}
+	if journal {
+		words = append(words, "--verbose")
+	}
+	return append(words, "--config-file", e.ConfigFile, e.Job)
+}
 
 // Timer is the timer's unit file.
 func (e *Entry) Timer() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n[Unit]\nDescription=When davit's job %s runs\n\n[Timer]\n", mark, e.Job)
+	fmt.Fprintf(&b, "%s\n[Unit]\nDescription=When davit's %s runs\n\n[Timer]\n", mark, e.what())
 	for _, c := range e.Plan.OnCalendar() {
 		fmt.Fprintf(&b, "OnCalendar=%s\n", c)
 	}
@@ -42,13 +69,17 @@ func (e *Entry) Timer() string {
 // There is no PrivateTmp: bind mounts of containers may lie in /tmp.
 func (e *Entry) Service() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n[Unit]\nDescription=davit's job %s\nDocumentation=man:davit-backup-run(1)\n", mark, e.Job)
+	fmt.Fprintf(&b, "%s\n[Unit]\nDescription=davit's %s\nDocumentation=man:davit-backup-%s(1)\n", mark, e.what(), e.command(true)[1])
 	b.WriteString("Wants=network-online.target\nAfter=network-online.target docker.service\n")
 	for _, dir := range e.Writes {
 		fmt.Fprintf(&b, "RequiresMountsFor=%s\n", quote(dir))
 	}
 	b.WriteString("\n[Service]\nType=oneshot\n")
-	fmt.Fprintf(&b, "ExecStart=%s backup run --verbose --config-file %s %s\n", quote(dollars(e.Program)), quote(dollars(e.ConfigFile)), e.Job)
+	words := append([]string{e.Program}, e.command(true)...)
+	for i, w := range words {
+		words[i] = quote(dollars(w))
+	}
+	fmt.Fprintf(&b, "ExecStart=%s\n", strings.Join(words, " "))
 	for _, v := range e.Env {
 		fmt.Fprintf(&b, "Environment=%s\n", quote(v))
 	}
@@ -56,8 +87,13 @@ func (e *Entry) Service() string {
 KillMode=mixed
 TimeoutStopSec=2min
 NoNewPrivileges=yes
-ProtectSystem=strict
 `)
+	protect, more := "strict", ""
+	if e.Restores {
+		// Where the engine keeps volumes is not known here; restored files may be devices and have capabilities.
+		protect, more = "full", " CAP_MKNOD CAP_SETFCAP CAP_LINUX_IMMUTABLE"
+	}
+	fmt.Fprintf(&b, "ProtectSystem=%s\n", protect)
 	b.WriteString(managed("State", "/var/lib", e.StateDir) + managed("Cache", "/var/cache", e.CacheDir))
 	for _, dir := range e.Writes {
 		fmt.Fprintf(&b, "ReadWritePaths=-%s\n", quote(dir))
@@ -73,8 +109,8 @@ LockPersonality=yes
 MemoryDenyWriteExecute=yes
 SystemCallArchitectures=native
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_FSETID CAP_KILL CAP_SYS_PTRACE CAP_SYS_NICE CAP_SYS_ADMIN CAP_LEASE
-`)
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_FSETID CAP_KILL CAP_SYS_PTRACE CAP_SYS_NICE CAP_SYS_ADMIN CAP_LEASE`)
+	b.WriteString(more + "\n")
 	return b.String()
 }
 
@@ -95,7 +131,11 @@ func (e *Entry) CronFile() string {
 		key, value, _ := strings.Cut(v, "=")
 		fmt.Fprintf(&b, "%s=%q\n", key, value)
 	}
-	command := fmt.Sprintf("%s backup run --config-file %s %s", shellQuote(e.Program), shellQuote(e.ConfigFile), e.Job)
+	words := append([]string{e.Program}, e.command(false)...)
+	for i, w := range words {
+		words[i] = shellQuote(w)
+	}
+	command := strings.Join(words, " ")
 	for _, c := range e.Plan.Crons() {
 		// In a crontab a percent sign ends the command.
 		fmt.Fprintf(&b, "%s root %s\n", c, strings.ReplaceAll(command, "%", `\%`))

@@ -38,22 +38,23 @@ type Store struct {
 // Installed is one schedule that is installed.
 type Installed struct {
 	Job   string            `json:"job"`
-	Kind  string            `json:"kind"`  // "timer" or "cron"
-	When  []string          `json:"when"`  // OnCalendar expressions or cron lines
-	Files map[string]string `json:"-"`     // path -> content
-	Next  time.Time         `json:"next"`  // zero when that is not known
-	Fired time.Time         `json:"fired"` // by the timer, zero when never or not known
+	Drill bool              `json:"drill,omitempty"` // of the job's drills
+	Kind  string            `json:"kind"`            // "timer" or "cron"
+	When  []string          `json:"when"`            // OnCalendar expressions or cron lines
+	Files map[string]string `json:"-"`               // path -> content
+	Next  time.Time         `json:"next"`            // zero when that is not known
+	Fired time.Time         `json:"fired"`           // by the timer, zero when never or not known
 }
 
 // files are the paths of a job's files.
-func (s *Store) files(job string) (timer, service, cron string) {
-	name := unitName(job)
+func (s *Store) files(job string, drill bool) (timer, service, cron string) {
+	name := unitName(job, drill)
 	return filepath.Join(s.UnitDir, name+".timer"), filepath.Join(s.UnitDir, name+".service"), filepath.Join(s.CronDir, name)
 }
 
 // Install puts an entry in place, instead of an earlier one of the same job.
 func (s *Store) Install(ctx context.Context, e *Entry) error {
-	timer, service, cron := s.files(e.Job)
+	timer, service, cron := s.files(e.Job, e.Drill)
 	if s.Manager == nil {
 		if _, err := os.Stat(s.CronDir); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("install schedule: there is no systemd here, and no %s: cron is not installed", s.CronDir)
@@ -115,13 +116,13 @@ func readOwn(path string) (string, error) {
 }
 
 // Remove takes a job's schedule away; ErrNotInstalled when there is none.
-func (s *Store) Remove(ctx context.Context, job string) error {
-	in, err := s.Show(ctx, job)
+func (s *Store) Remove(ctx context.Context, job string, drill bool) error {
+	in, err := s.Show(ctx, job, drill)
 	if err != nil {
 		return err
 	}
 	if in.Kind == "timer" && s.Manager != nil {
-		name := unitName(job) + ".timer"
+		name := unitName(job, drill) + ".timer"
 		if err := errors.Join(s.Manager.StopTimer(ctx, name), s.Manager.Disable(ctx, name)); err != nil {
 			return err
 		}
@@ -137,13 +138,13 @@ func (s *Store) Remove(ctx context.Context, job string) error {
 	return nil
 }
 
-// Show finds the schedule of one job; ErrNotInstalled when there is none.
-func (s *Store) Show(ctx context.Context, job string) (*Installed, error) {
+// Show finds the schedule of one job, of its runs or its drills; ErrNotInstalled when there is none.
+func (s *Store) Show(ctx context.Context, job string, drill bool) (*Installed, error) {
 	if strings.ContainsAny(job, "/\x00") {
 		return nil, fmt.Errorf("%w for job %s", ErrNotInstalled, job)
 	}
-	timer, service, cron := s.files(job)
-	in := &Installed{Job: job, Files: map[string]string{}}
+	timer, service, cron := s.files(job, drill)
+	in := &Installed{Job: job, Drill: drill, Files: map[string]string{}}
 	for _, path := range []string{timer, service, cron} {
 		text, err := readOwn(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -204,26 +205,37 @@ func (in *Installed) NextAfter(now time.Time) {
 
 // List lists what is installed, by job.
 func (s *Store) List(ctx context.Context) ([]*Installed, error) {
-	jobs := map[string]bool{}
-	for _, pattern := range []string{filepath.Join(s.UnitDir, unitName("*")+".timer"), filepath.Join(s.CronDir, unitName("*"))} {
-		found, err := filepath.Glob(pattern)
+	list := []*Installed{}
+	var errs []error
+	for _, drill := range []bool{false, true} {
+		jobs, err := s.jobs(drill)
+		if err != nil {
+			return nil, err
+		}
+		for job := range jobs {
+			in, err := s.Show(ctx, job, drill)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			list = append(list, in)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Installed) int { return strings.Compare(unitName(a.Job, a.Drill), unitName(b.Job, b.Drill)) })
+	return list, errors.Join(errs...)
+}
+
+// jobs are those that have a schedule, of their runs or their drills.
+func (s *Store) jobs(drill bool) (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, pattern := range []string{filepath.Join(s.UnitDir, unitName("*", drill)+".timer"), filepath.Join(s.CronDir, unitName("*", drill))} {
+		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			return nil, fmt.Errorf("list schedules: %w", err)
 		}
-		for _, path := range found {
-			jobs[strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), unitName("")), ".timer")] = true
+		for _, path := range paths {
+			found[strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), unitName("", drill)), ".timer")] = true
 		}
 	}
-	list := []*Installed{}
-	var errs []error
-	for job := range jobs {
-		in, err := s.Show(ctx, job)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		list = append(list, in)
-	}
-	slices.SortFunc(list, func(a, b *Installed) int { return strings.Compare(a.Job, b.Job) })
-	return list, errors.Join(errs...)
+	return found, nil
 }

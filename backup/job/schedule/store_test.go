@@ -74,7 +74,7 @@ func TestTimers(t *testing.T) {
 	if _, err := os.Stat(e.CacheDir); err != nil {
 		t.Error("a folder that the run may write to is not there, so it could not even make it")
 	}
-	if err := s.Remove(t.Context(), "nightly"); err != nil {
+	if err := s.Remove(t.Context(), "nightly", false); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.UnitDir, "*")); len(left) > 0 {
@@ -84,10 +84,10 @@ func TestTimers(t *testing.T) {
 	if got := m.calls[len(m.calls)-3:]; !slices.Equal(got, want) {
 		t.Errorf("calls were %q", got)
 	}
-	if err := s.Remove(t.Context(), "nightly"); !errors.Is(err, ErrNotInstalled) {
+	if err := s.Remove(t.Context(), "nightly", false); !errors.Is(err, ErrNotInstalled) {
 		t.Errorf("error is %v", err)
 	}
-	if _, err := s.Show(t.Context(), "../../etc/x"); !errors.Is(err, ErrNotInstalled) {
+	if _, err := s.Show(t.Context(), "../../etc/x", false); !errors.Is(err, ErrNotInstalled) {
 		t.Errorf("error is %v", err)
 	}
 	other := filepath.Join(s.UnitDir, "davit-backup-nightly.timer")
@@ -97,7 +97,7 @@ func TestTimers(t *testing.T) {
 	if err := s.Install(t.Context(), entry(t, "03:10")); err == nil {
 		t.Error("somebody else's file was replaced")
 	}
-	if err := s.Remove(t.Context(), "nightly"); err == nil {
+	if err := s.Remove(t.Context(), "nightly", false); err == nil {
 		t.Error("somebody else's file was removed")
 	}
 }
@@ -116,7 +116,7 @@ func TestCronFile(t *testing.T) {
 	if !strings.HasSuffix(string(data), want+"\n") || !strings.Contains(string(data), "DOCKER_HOST=\"unix:///run/d.sock\"\n") {
 		t.Errorf("the file is %s", data)
 	}
-	in, err := s.Show(t.Context(), "nightly")
+	in, err := s.Show(t.Context(), "nightly", false)
 	if err != nil || in.Kind != "cron" || !slices.Equal(in.When, []string{"10 3 * * *"}) {
 		t.Fatalf("%+v, %v", in, err)
 	}
@@ -124,7 +124,7 @@ func TestCronFile(t *testing.T) {
 	if !in.Next.Equal(time.Date(2026, 1, 2, 3, 10, 0, 0, time.UTC)) {
 		t.Errorf("next is %v", in.Next)
 	}
-	if err := s.Remove(t.Context(), "nightly"); err != nil {
+	if err := s.Remove(t.Context(), "nightly", false); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := s.List(t.Context()); err != nil || len(list) != 0 {
@@ -133,5 +133,36 @@ func TestCronFile(t *testing.T) {
 	s.CronDir += "/none"
 	if err := s.Install(t.Context(), entry(t, "03:10")); err == nil || !strings.Contains(err.Error(), "cron is not installed") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// Drills of a job have a schedule of their own beside that of its runs, may write where the engine keeps volumes, and are
+// listed and removed apart.
+func TestDrillSchedule(t *testing.T) {
+	s := &Store{CronDir: t.TempDir(), UnitDir: t.TempDir()}
+	runs, drills := entry(t, "03:10"), entry(t, "05:00")
+	drills.Drill, drills.Restores = true, true
+	for _, e := range []*Entry{runs, drills} {
+		if err := s.Install(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.List(t.Context())
+	if err != nil || len(list) != 2 || list[0].Drill || !list[1].Drill {
+		t.Fatalf("%v: %+v", err, list)
+	}
+	if !strings.Contains(drills.CronFile(), " backup drill --yes --config-file /etc/davit/config.yaml --job nightly\n") {
+		t.Error(drills.CronFile())
+	}
+	for _, want := range []string{"ProtectSystem=full\n", " CAP_MKNOD", "backup drill --yes", "man:davit-backup-drill(1)"} {
+		if !strings.Contains(drills.Service(), want) || strings.Contains(runs.Service(), want) {
+			t.Errorf("%q is not only in the drill's service:\n%s", want, drills.Service())
+		}
+	}
+	if err := s.Remove(t.Context(), "nightly", true); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.List(t.Context()); err != nil || len(list) != 1 || list[0].Drill {
+		t.Errorf("%v: %+v", err, list)
 	}
 }
