@@ -24,6 +24,7 @@ func (r *run) probe(ctx context.Context, w *awaiting, p Probe) bool {
 	case w.err != nil:
 		c.Result, c.Detail = Skip, c.Detail+": the container did not come up"
 	default:
+		r.reporter().Item("probe " + w.container.Of)
 		r.ask(ctx, w, p, &c)
 	}
 	r.check(began, c)

@@ -202,3 +202,11 @@ func span(seconds float64) string {
 	}
 	return text
 }
+
+// count writes a number with its noun: "1 file", "12 files".
+func count[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -27,7 +27,7 @@ func sampleReport() *Report {
 		Images:     []ImageReport{{Image: Image{Name: evil, ID: "sha256:aa", Action: ImageLoad}, Result: Pass}},
 		Containers: []Started{{Container: Container{Of: evil, Image: evil, Start: true, Changes: []string{"not privileged", evil}}, Ready: 4.2, Health: "healthy", Result: Fail}},
 		Checks: []Check{
-			{Name: "files", About: "volume/" + evil, Result: Pass, Detail: "12 entries and 3145728 bytes are what the snapshot says; the ids of 4 chunks are right", Seconds: 43},
+			{Name: "files", About: "volume/" + evil, Result: Pass, Detail: "all is what the snapshot says: 12 files and folders, 3145728 bytes; 4 chunks checked", Seconds: 43},
 			{Name: "probe", About: "container/" + evil, Result: Fail, Detail: evil, Output: "line one\n" + evil + "\nline three", Seconds: 1},
 			{Name: "probe", About: "container/cache", Result: Warning, Detail: "redis: it answers, and holds no keys"},
 			{Name: "age of the data (RPO)", Result: Fail, Detail: "26h, target 24h"},

@@ -161,8 +161,8 @@ func (r *run) cleanUp(ctx context.Context) {
 		return
 	}
 	r.report.Removed = &removed
-	r.check(began, Check{Name: "clean-up", Result: Pass, Detail: fmt.Sprintf("removed %d containers, %d networks, %d volumes, %d images; nothing is left",
-		removed.Containers, removed.Networks, removed.Volumes, removed.Images)})
+	r.check(began, Check{Name: "clean-up", Result: Pass, Detail: fmt.Sprintf("removed %s, %s, %s, %s; nothing is left",
+		count(removed.Containers, "container"), count(removed.Networks, "network"), count(removed.Volumes, "volume"), count(removed.Images, "image"))})
 	r.note(r.journal.done())
 }
 

@@ -58,7 +58,7 @@ func (r *run) make(ctx context.Context, c *Container) error {
 	r.ids[c] = id
 	detail := "made from its definition"
 	if len(c.Changes) > 0 {
-		detail = fmt.Sprintf("made from its definition, with %d changes that isolate it", len(c.Changes))
+		detail = fmt.Sprintf("made from its definition, with %s to isolate it", count(len(c.Changes), "change"))
 	}
 	r.check(began, Check{Name: "container", About: about, Result: Pass, Detail: detail})
 	return nil
@@ -133,7 +133,7 @@ func (r *run) started(ctx context.Context, w *awaiting) {
 	s := Started{Container: *w.container, Ready: w.took.Seconds(), Health: w.health, Restarts: w.restarts, Result: Pass}
 	c := Check{Name: "start", About: about, Result: Pass, Detail: w.health + " after " + span(s.Ready)}
 	if w.restarts > 0 {
-		c.Detail += fmt.Sprintf(", started again %d times as its restart policy would", w.restarts)
+		c.Detail += fmt.Sprintf(", started again %s as its restart policy would", count(w.restarts, "time"))
 	}
 	if w.err != nil {
 		s.Result, c.Result, c.Detail = Fail, Fail, w.err.Error()

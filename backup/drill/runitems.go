@@ -169,8 +169,8 @@ func judgeVolume(restored *chunk.RestoreResult, compared *chunk.CompareResult) C
 		}
 		return Check{Result: Fail, Detail: "differs from the snapshot: " + wrong[0] + more, Output: strings.Join(wrong[:min(len(wrong), maxListed)], "\n")}
 	}
-	return Check{Result: Pass, Detail: fmt.Sprintf("%d entries and %d bytes are what the snapshot says; the ids of %d chunks are right",
-		compared.Entries, compared.Bytes, compared.Chunks)}
+	return Check{Result: Pass, Detail: fmt.Sprintf("all is what the snapshot says: %d files and folders, %s; %s checked",
+		compared.Entries, count(compared.Bytes, "byte"), count(compared.Chunks, "chunk"))}
 }
 
 // maxListed bounds what a check lists.
@@ -252,7 +252,7 @@ func (r *run) documents(ctx context.Context) error {
 	if read == 0 {
 		return nil
 	}
-	c := Check{Name: "definitions", Result: Pass, Detail: fmt.Sprintf("%d documents are whole", read)}
+	c := Check{Name: "definitions", Result: Pass, Detail: count(read, "document") + " read, all whole"}
 	if len(wrong) > 0 {
 		c.Result, c.Detail = Fail, strings.Join(wrong[:min(len(wrong), maxListed)], "; ")
 	}
@@ -267,7 +267,7 @@ func (r *run) imageBlobs(ctx context.Context, it repo.Item) error {
 	if err != nil {
 		return err
 	}
-	c := Check{Name: "image blobs", About: about, Result: Pass, Detail: fmt.Sprintf("%d blobs are whole", report.Blobs)}
+	c := Check{Name: "image blobs", About: about, Result: Pass, Detail: count(report.Blobs, "blob") + " read, all whole"}
 	if err := damage(report); err != nil {
 		c.Result, c.Detail = Fail, err.Error()
 	}

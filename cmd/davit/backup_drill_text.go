@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"strconv"
 	"strings"
 
 	"davit/backup/drill"
@@ -14,7 +15,7 @@ func writeDrillPlan(w io.Writer, p *drill.Plan) error {
 	t := newTable("RESTORE", ">SIZE", ">ENTRIES", "INTO")
 	for _, v := range p.Volumes {
 		item := ifElse(v.Item == "", "nothing, for "+v.Of, shown(v.Item)+ifThen(v.Path != "", "//"+v.Path))
-		t.row(item, size(v.Bytes), count(v.Entries, "entry"), "volume "+v.Name)
+		t.row(item, size(v.Bytes), strconv.FormatInt(v.Entries, 10), "volume "+v.Name)
 	}
 	for _, i := range p.Images {
 		if i.Action == drill.ImageLoad {
