@@ -44,10 +44,10 @@ func TestDrill(t *testing.T) {
 	h.save(t, backup.Selection{All: true})
 	t.Run("passes", func(t *testing.T) { testPasses(t, h) })
 	t.Run("fails", func(t *testing.T) { testFails(t, h) })
-	t.Run("killed", func(t *testing.T) { testKilled(t, h) })
 	if integration {
 		t.Run("loads images", func(t *testing.T) { testLoads(t, h) })
 	}
+	t.Run("killed", func(t *testing.T) { testKilled(t, h) })
 	t.Run("damage", func(t *testing.T) { testDamage(t, h) })
 }
 
