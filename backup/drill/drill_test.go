@@ -107,6 +107,9 @@ func testFails(t *testing.T, h *realHost) {
 	}
 	if integration {
 		tests["too slow"] = failure{Options{TargetRTO: time.Nanosecond}, "recovery time (RTO)", "target"}
+		tests["a probe that hangs in the end"] = failure{Options{Timeout: 10 * time.Second, Probes: []Probe{
+			mustProbe(t, "shop-web-1=mkdir /tmp/asked && echo no && exit 3; sleep 60"),
+		}}, "probe", "ended with exit code 3: no; asked once more, it did not end in time"}
 		tests["too old"] = failure{Options{TargetRPO: time.Nanosecond}, "age of the data (RPO)", "target"}
 	}
 	for name, test := range tests {
