@@ -31,7 +31,6 @@ type dirTemp struct {
 	file   *os.File // nil once all is written
 	size   int64
 	hinted int64 // up to here writeback was asked for
-	synced bool
 	done   bool
 }
 
