@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"davit/backup/repo/storage"
 
@@ -159,7 +158,7 @@ func (r *Repository) documents(ctx context.Context, folder, suffix string, names
 		docs = append(docs, document{name: name})
 	}
 	slices.SortFunc(docs, func(a, b document) int { return strings.Compare(a.name, b.name) })
-	inParallel(r.readers(), len(docs), func(i int) {
+	storage.Each(r.readers(), len(docs), func(i int) {
 		docs[i].data, docs[i].err = r.store.GetListed(ctx, entries[docs[i].name], maxSmallFile)
 	})
 	if err := context.Cause(ctx); err != nil {
@@ -177,30 +176,6 @@ func (r *Repository) readers() int {
 }
 
 const remoteReaders = 16
-
-// inParallel calls do with 0 to n-1 by some workers.
-func inParallel(workers, n int, do func(int)) {
-	if workers <= 1 || n <= 1 {
-		for i := range n {
-			do(i)
-		}
-		return
-	}
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(workers, n) {
-		wg.Go(func() {
-			for i := range next {
-				do(i)
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-}
 
 // readSmallFile reads a file of this machine.
 func readSmallFile(path string) ([]byte, error) {

@@ -62,7 +62,7 @@ func (r *Repository) sessionsAt(ctx context.Context, now time.Time, host string)
 	}
 	ids := slices.Sorted(maps.Keys(entries))
 	states, errs := make([]SessionState, len(ids)), make([]error, len(ids))
-	inParallel(r.readers(), len(ids), func(i int) {
+	storage.Each(r.readers(), len(ids), func(i int) {
 		states[i], errs[i] = r.sessionState(ctx, entries[ids[i]], ids[i], now, host)
 	})
 	var list []SessionState

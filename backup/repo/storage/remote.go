@@ -379,7 +379,7 @@ func (r *remote) RemoveAll(ctx context.Context, folder string) error {
 func (r *remote) RemoveBlobs(ctx context.Context, names []string, gone func(name string, size int64)) error {
 	var mu sync.Mutex
 	var errs []error
-	each(r.parallel, len(names), func(i int) {
+	Each(r.parallel, len(names), func(i int) {
 		info, err := r.Stat(ctx, BlobFolder+"/"+names[i])
 		if err == nil {
 			err = r.Remove(ctx, BlobFolder+"/"+names[i])
@@ -400,8 +400,8 @@ func (r *remote) RemoveBlobs(ctx context.Context, names []string, gone func(name
 	return context.Cause(ctx)
 }
 
-// each calls do with 0 to n-1 by some workers.
-func each(workers, n int, do func(int)) {
+// Each calls do with 0 to n-1, by at most so many workers at once, and returns when all are done.
+func Each(workers, n int, do func(int)) {
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range min(workers, n) {
