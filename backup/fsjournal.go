@@ -18,6 +18,9 @@ type fsJournal struct {
 	lock *os.File
 
 	Snapshots []string `json:"snapshots"`
+	// FileSystems are the ids of those that the folders of the snapshots lie on: a disk that is not mounted at boot keeps
+	// its snapshots, and the journal has to wait for it.
+	FileSystems map[string]string `json:"file_systems,omitempty"`
 }
 
 func fsFolder(stateDir string) string { return filepath.Join(stateDir, "fssnapshots") }
@@ -31,9 +34,13 @@ func createFSJournal(env *Env, list []*fsSnapshot) (*fsJournal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &fsJournal{path: filepath.Join(dir, id+".json")}
+	j := &fsJournal{path: filepath.Join(dir, id+".json"), FileSystems: map[string]string{}}
 	for _, s := range list {
 		j.Snapshots = append(j.Snapshots, s.path)
+		place := filepath.Dir(s.path)
+		if j.FileSystems[place], err = hostfs.FSID(place); err != nil {
+			return nil, err
+		}
 	}
 	if j.lock, err = lockJournal(j.path, id); err != nil {
 		return nil, err
@@ -53,13 +60,24 @@ func (j *fsJournal) settle() error {
 	var errs []error
 	for _, path := range j.Snapshots {
 		if strings.HasPrefix(filepath.Base(path), snapshotPrefix) {
-			errs = append(errs, hostfs.RemoveSnapshot(path))
+			errs = append(errs, j.remove(path))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return errors.Join(err, j.lock.Close())
 	}
 	return errors.Join(os.Remove(j.path), os.Remove(j.path+".lock"), j.lock.Close())
+}
+
+// remove removes one snapshot, or finds that it is gone.
+func (j *fsJournal) remove(path string) error {
+	place := filepath.Dir(path)
+	if want := j.FileSystems[place]; want != "" {
+		if got, err := hostfs.FSID(place); err != nil || got != want {
+			return fmt.Errorf("remove snapshot %s: its file system is not mounted there; %s stays until it is", path, j.path)
+		}
+	}
+	return hostfs.RemoveSnapshot(path)
 }
 
 // RecoverSnapshots removes the file system snapshots that runs which are dead have left, and returns their paths.

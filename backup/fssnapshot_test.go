@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,17 +149,22 @@ func TestRecoverSnapshots(t *testing.T) {
 // frozenEnv is a host with a container that writes to src, held by a fake.
 func frozenEnv(t *testing.T, src string) (*Env, *fakeHolder) {
 	t.Helper()
-	env := testEnv(t, &fakeEngine{
-		info: engine.Info{DataRoot: t.TempDir(), Version: "28.5.2", Arch: "x86_64"},
+	env := testEnv(t, volumeEnv(src).Engine.(*fakeEngine))
+	fake := &fakeHolder{}
+	env.Hold = fake.open
+	return env, fake
+}
+
+// volumeEnv is an environment without a repository, with an engine that has a volume in src and a container that writes to it.
+func volumeEnv(src string) *Env {
+	return &Env{Host: "testhost", Version: "test", Now: time.Now, Rand: rand.Reader, Engine: &fakeEngine{
+		info: engine.Info{DataRoot: "/var/empty", Version: "28.5.2", Arch: "x86_64"},
 		containers: []engine.Container{{
 			ID: "c1", Name: "app", Running: true, Raw: []byte(`{"Id":"c1"}`),
 			Mounts: []engine.Mount{{Type: "volume", Name: "data", Source: src, RW: true}},
 		}},
 		volumes: []engine.Volume{{Name: "data", Driver: "local", Mountpoint: src, Raw: []byte(`{"Name":"data","Driver":"local"}`)}},
-	})
-	fake := &fakeHolder{}
-	env.Hold = fake.open
-	return env, fake
+	}}
 }
 
 func treeItem(t *testing.T, r *Report) ItemReport {

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -22,6 +23,10 @@ func TestMain(m *testing.M) {
 	}
 	if len(os.Args) == 4 && os.Args[1] == killedCreate {
 		os.Exit(createAndBeKilled(os.Args[2:]))
+	}
+	if len(os.Args) == 5 && os.Args[1] == killedSnapshot {
+		fmt.Println(snapshotAndBeKilled(os.Args[2:]))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

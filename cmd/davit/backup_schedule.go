@@ -308,7 +308,11 @@ func (h *host) scheduleRemove(c *cli.Context) error {
 			return err
 		}
 		text := &textWriter{w: h.out}
-		text.linef("job %s does not run by itself any more", name)
+		if c.Bool("drill") {
+			text.linef("drills of job %s are not made by themselves any more", name)
+		} else {
+			text.linef("job %s does not run by itself any more", name)
+		}
 		return text.err
 	})
 }

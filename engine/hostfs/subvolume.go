@@ -75,6 +75,15 @@ func statPath(path string) (Stat, error) {
 	return st, nil
 }
 
+// FSID identifies the file system that path lies on, on btrfs the subvolume: it is the same whenever that is mounted.
+func FSID(path string) (string, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path, &fs); err != nil {
+		return "", &os.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return fmt.Sprintf("%08x%08x", uint32(fs.Fsid.Val[0]), uint32(fs.Fsid.Val[1])), nil
+}
+
 // Place is where a snapshot of the subvolume can be made: outside of it if possible, so that nobody who works in it sees it
 // come and go, else in its root.
 func (s Subvolume) Place() string {
