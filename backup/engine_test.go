@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"davit/backup/agent"
 	"davit/engine"
 	"davit/engine/enginetest"
 	"davit/engine/guard"
@@ -37,6 +39,7 @@ func newRealHost(t *testing.T, o enginetest.DockerdOptions) *realHost {
 	}
 	t.Cleanup(func() { _ = eng.Close() })
 	env := testEnv(t, eng)
+	env.Mount = (&agent.Holding{Engine: eng, StateDir: env.StateDir, Rand: rand.Reader}).Mount
 	env.Hold = GuardedBy(guard.Options{StateDir: GuardFolder(env.StateDir), Endpoint: eng.Endpoint()}, guard.Of(eng))
 	return &realHost{Dockerd: d, env: env, dir: dir, writer: env}
 }

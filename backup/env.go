@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"time"
 
@@ -31,9 +32,13 @@ type Env struct {
 
 	Hooks Hooks // what runs inside containers; nil runs nothing
 
+	// Mount has a local engine mount a volume that is only there while something uses it; see agent.Holding. The caller
+	// closes what it returns. Nil: such volumes cannot be read.
+	Mount func(ctx context.Context, volume string) (*agent.Mounted, error)
+
 	// Agents reach the files of an engine that is not on this machine; nil: they cannot be reached.
 	Agents Agents
-	// Copy copies volumes of such an engine by its archive API, where Agents is nil; see engine.VolumeCopier.
+	// Copy copies volumes of such an engine by its archive API, where Agents is nil; see agent.Holding.
 	Copy func(ctx context.Context, volume string, write bool) (VolumeCopier, error)
 	// AlwaysAgents has them used for an engine on this machine, too.
 	AlwaysAgents bool
@@ -71,7 +76,6 @@ type Target interface {
 	LoadImage(ctx context.Context, r io.Reader) (engine.LoadResult, error)
 	Tag(ctx context.Context, image, ref string) error
 	Start(ctx context.Context, id string) error
-	HelperMount(ctx context.Context, volume string) (*engine.Helper, error)
 }
 
 // ImageSource is where images are exported from.
@@ -98,4 +102,16 @@ func (e *Env) reporter() Reporter {
 		return NoReporter{}
 	}
 	return e.Reporter
+}
+
+// mount mounts a volume as Mount does.
+func (e *Env) mount(ctx context.Context, volume string) (*agent.Mounted, error) {
+	if e.Mount == nil {
+		return nil, fmt.Errorf("mount volume %s: no helper containers are made here", volume)
+	}
+	m, err := e.Mount(ctx, volume)
+	if err != nil {
+		return nil, fmt.Errorf("mount volume %s: %w", volume, err)
+	}
+	return m, nil
 }

@@ -94,9 +94,6 @@ func (f *fakeEngine) LoadImage(context.Context, io.Reader) (engine.LoadResult, e
 }
 func (f *fakeEngine) Tag(context.Context, string, string) error { return errNotFaked }
 func (f *fakeEngine) Start(context.Context, string) error       { return errNotFaked }
-func (f *fakeEngine) HelperMount(context.Context, string) (*engine.Helper, error) {
-	return nil, errNotFaked
-}
 func (f *fakeEngine) SaveImages(context.Context, []string) (io.ReadCloser, error) {
 	return nil, errNotFaked
 }

@@ -3,7 +3,6 @@ package backup
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"davit/engine"
 )
@@ -38,9 +37,9 @@ const deviceHoldsData = "its device holds data already, which was left as it is;
 // fillDevice fills a volume that has to be mounted, unless its device holds data: then the volume
 // is there again with all it had, and there is nothing to restore over.
 func (r *restoreRun) fillDevice(ctx context.Context, step *RestoreStep, volume string, rep *RestoreStepReport) (err error) {
-	helper, err := r.env.Engine.HelperMount(ctx, volume)
+	helper, err := r.env.mount(ctx, volume)
 	if err != nil {
-		return fmt.Errorf("mount volume: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, helper.Close(context.WithoutCancel(ctx))) }()
 	empty, err := absentOrEmpty(helper.Path)

@@ -5,14 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
+	"davit/backup/agent"
 	"davit/backup/chunk"
-	"davit/engine"
 	"davit/engine/hostfs"
 )
 
@@ -22,7 +21,7 @@ type tree struct {
 	files  chunk.Tree
 	root   *hostfs.Root // below which files are, unless they are far
 	cache  *chunk.Cache
-	helper *engine.Helper                // holds a volume mounted, or nil
+	helper *agent.Mounted                // holds a volume mounted, or nil
 	ends   []func(context.Context) error // what else belongs to this tree alone
 	skip   *excludePatterns
 
@@ -55,9 +54,9 @@ func (r *createRun) openTree(ctx context.Context, it *PlannedItem) (*tree, error
 	t := &tree{item: it, skip: newExcludePatterns(slices.Concat(r.plan.Options.Selection.Exclude, it.Exclude)), notEntered: map[string]string{}}
 	source := it.Source
 	if it.helper {
-		helper, err := r.env.Engine.HelperMount(ctx, it.Name)
+		helper, err := r.env.mount(ctx, it.Name)
 		if err != nil {
-			return nil, fmt.Errorf("mount volume %s: %w", it.Name, err)
+			return nil, err
 		}
 		t.helper, source = helper, helper.Path
 	}

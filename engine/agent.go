@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +20,7 @@ type AgentSpec struct {
 	Args   []string
 	Mounts []AgentMount
 	Write  bool   // mounts are writable, and the program may give files any owner and metadata
-	Run    string // value of LabelHelper, by which RemoveAgents finds the container
+	Run    string // value of LabelHelper, by which RemoveHelpers finds the container
 }
 
 // AgentMount is a volume, or a path of the engine's host, at a path in the container.
@@ -166,40 +165,6 @@ func (a *Agent) remove(ctx context.Context) error {
 
 // Said is what the program said on its standard error, the end of it.
 func (a *Agent) Said() string { return a.said.String() }
-
-// RemoveAgents removes the agents' containers of one run, and their images when nobody uses them, and returns how many
-// containers there were.
-func (e *Engine) RemoveAgents(ctx context.Context, run string) (int, error) {
-	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true})
-	if err != nil {
-		return 0, e.wrap(err, "list containers")
-	}
-	n := 0
-	for _, c := range list {
-		if run == "" || c.Labels[LabelHelper] != run {
-			continue
-		}
-		if err := (&Agent{engine: e, id: c.ID}).remove(ctx); err != nil {
-			return n, err
-		}
-		n++
-	}
-	images, err := e.Images(ctx)
-	if err != nil {
-		return n, err
-	}
-	for _, img := range images {
-		for _, tag := range img.Tags {
-			if !strings.HasPrefix(tag, agentName+":") {
-				continue
-			}
-			if err := (&AgentImage{engine: e, name: tag}).Close(ctx); err != nil {
-				return n, err
-			}
-		}
-	}
-	return n, nil
-}
 
 // demux reads a container's standard output out of the stream in which the engine sends both outputs. It keeps nothing,
 // whatever lengths the engine names.

@@ -21,10 +21,16 @@ const pingTime = 30 * time.Second
 // latest after 30 seconds. An engine that does not answer, or only as something else than
 // a Docker Engine would, is an [*UnreachableError]. The caller closes the engine.
 func Connect(ctx context.Context, t Target) (*Engine, error) {
-	ep, headers, err := t.resolve()
+	found, err := t.resolve()
 	if err != nil {
 		return nil, err
 	}
+	return found.connect(ctx)
+}
+
+// connect is Connect to what was found.
+func (f resolved) connect(ctx context.Context) (*Engine, error) {
+	ep, headers := f.endpoint, f.headers
 	options, err := ep.ClientOpts()
 	if err != nil {
 		return nil, fmt.Errorf("use engine %s: %w", ep.Host, err)
@@ -43,7 +49,7 @@ func Connect(ctx context.Context, t Target) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use engine %s: %w", ep.Host, err)
 	}
-	e := &Engine{api: api, endpoint: ep.Host, ssh: ssh}
+	e := &Engine{api: api, endpoint: ep.Host, ssh: ssh, reference: f.reference}
 	if e.endpoint == "" {
 		e.endpoint = api.DaemonHost()
 	}

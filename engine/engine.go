@@ -14,6 +14,8 @@ type Engine struct {
 	api      *client.Client
 	endpoint string
 	ssh      *sshDialer // nil when it is not reached over ssh
+
+	reference reference // but for the endpoint
 }
 
 // Close lets go of idle connections. Streams that were handed out live on.

@@ -12,8 +12,8 @@ import (
 	"github.com/docker/docker/api/types/mount"
 )
 
-// LabelHelper marks helper containers and their images, so that those of a killed davit
-// can be found and removed.
+// LabelHelper marks helper containers and their images. Its value is the run that made them, by which RemoveHelpers finds those
+// of a killed davit; only the image of agents, which runs may share, has another.
 const LabelHelper = "davit.helper"
 
 // Helper holds a volume mounted until it is closed.
@@ -27,8 +27,8 @@ type Helper struct {
 // HelperMount has a local engine mount a volume with type and device options, which it
 // otherwise mounts only while a container uses it. A container is started that has the
 // volume, without a network, and does nothing; its image is made on the spot. The caller
-// closes the helper.
-func (e *Engine) HelperMount(ctx context.Context, volume string) (*Helper, error) {
+// closes the helper; run is what RemoveHelpers finds it by.
+func (e *Engine) HelperMount(ctx context.Context, volume, run string) (*Helper, error) {
 	if ok, reason := e.Local(ctx); !ok {
 		return nil, fmt.Errorf("mount volume %s: the engine is not local: %s", volume, reason)
 	}
@@ -45,7 +45,7 @@ func (e *Engine) HelperMount(ctx context.Context, volume string) (*Helper, error
 		return nil, fmt.Errorf("mount volume %s: %w", volume, err)
 	}
 	h := &Helper{Path: v.Mountpoint, engine: e}
-	if err := h.start(ctx, layer, v.Name); err != nil {
+	if err := h.start(ctx, layer, v.Name, run); err != nil {
 		return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))
 	}
 	if !mounted(h.Path) {
@@ -55,10 +55,10 @@ func (e *Engine) HelperMount(ctx context.Context, volume string) (*Helper, error
 	return h, nil
 }
 
-func (h *Helper) start(ctx context.Context, layer []byte, volume string) error {
+func (h *Helper) start(ctx context.Context, layer []byte, volume, run string) error {
 	e := h.engine
 	resp, err := e.api.ImageImport(ctx, image.ImportSource{Source: bytes.NewReader(layer), SourceName: "-"}, "",
-		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/idle"]`, "LABEL " + LabelHelper + "=1"}})
+		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/idle"]`, "LABEL " + LabelHelper + "=" + run}})
 	if err != nil {
 		return e.wrap(err, "make an image for a helper")
 	}
@@ -68,7 +68,7 @@ func (h *Helper) start(ctx context.Context, layer []byte, volume string) error {
 		return e.wrap(err, "make an image for a helper")
 	}
 	created, err := e.api.ContainerCreate(ctx,
-		&container.Config{Image: h.img, Labels: map[string]string{LabelHelper: "1"}, NetworkDisabled: true},
+		&container.Config{Image: h.img, Labels: map[string]string{LabelHelper: run}, NetworkDisabled: true},
 		&container.HostConfig{
 			NetworkMode: "none",
 			// NoCopy: an empty volume must stay empty.

@@ -272,7 +272,7 @@ func testHelper(t *testing.T, b *bed) {
 		return strings.Join(ids, " ")
 	}
 	before := objects()
-	h, err := b.HelperMount(t.Context(), "dev")
+	h, err := b.HelperMount(t.Context(), "dev", "run1")
 	if err != nil {
 		t.Fatal(err)
 	}

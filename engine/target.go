@@ -25,26 +25,34 @@ type Target struct {
 
 const defaultContext = "default"
 
-// resolve finds the endpoint, with the headers that docker's config adds to requests.
-func (t Target) resolve() (docker.Endpoint, map[string]string, error) {
+// resolved is how an engine is reached.
+type resolved struct {
+	endpoint  docker.Endpoint
+	headers   map[string]string // that docker's config adds to requests
+	reference reference
+}
+
+// resolve finds out how the engine is reached.
+func (t Target) resolve() (found resolved, err error) {
 	dir := t.ConfigDir
 	if dir == "" {
 		dir = config.Dir()
 	}
 	if t.Host != "" && t.Context != "" {
-		return docker.Endpoint{}, nil, errors.New("choose an engine: --host and --context exclude each other")
+		return found, errors.New("choose an engine: --host and --context exclude each other")
 	}
 	conf, err := config.Load(dir)
 	if err != nil {
-		return docker.Endpoint{}, nil, fmt.Errorf("read docker's config: %w", err)
+		return found, fmt.Errorf("read docker's config: %w", err)
 	}
-	var ep docker.Endpoint
-	if name := t.contextName(conf.CurrentContext); name != defaultContext {
-		ep, err = contextEndpoint(filepath.Join(dir, "contexts"), name)
+	found.headers = conf.HTTPHeaders
+	name := t.contextName(conf.CurrentContext)
+	if name != defaultContext {
+		found.endpoint, err = contextEndpoint(filepath.Join(dir, "contexts"), name)
 	} else {
-		ep, err = hostEndpoint(t.Host, dir)
+		found.endpoint, err = hostEndpoint(t.Host, dir)
 	}
-	return ep, conf.HTTPHeaders, err
+	return found, errors.Join(err, found.certificates(name, dir))
 }
 
 // contextName is docker's order: a context on the command line, a host from anywhere,
@@ -98,16 +106,20 @@ func hostEndpoint(host, configDir string) (docker.Endpoint, error) {
 		return ep, nil
 	}
 	ep.SkipTLSVerify = !verify
-	ep.TLSData, err = tlsFiles(configDir)
+	ep.TLSData, err = tlsFiles(certFolder(configDir))
 	return ep, err
 }
 
-// tlsFiles reads docker's key files; the client's own certificate and key may be missing.
-func tlsFiles(configDir string) (*dcontext.TLSData, error) {
-	dir := os.Getenv(client.EnvOverrideCertPath)
-	if dir == "" {
-		dir = configDir
+// certFolder is where docker looks for the keys of an engine that no context describes.
+func certFolder(configDir string) string {
+	if dir := os.Getenv(client.EnvOverrideCertPath); dir != "" {
+		return dir
 	}
+	return configDir
+}
+
+// tlsFiles reads docker's key files; the client's own certificate and key may be missing.
+func tlsFiles(dir string) (*dcontext.TLSData, error) {
 	present := func(name string) string {
 		file := filepath.Join(dir, name)
 		if _, err := os.Stat(file); os.IsNotExist(err) {

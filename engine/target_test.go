@@ -47,7 +47,8 @@ func TestResolveOrder(t *testing.T) {
 			t.Setenv("DOCKER_CONTEXT", c.envContext)
 			t.Setenv("DOCKER_TLS_VERIFY", "")
 			t.Setenv("DOCKER_TLS", "")
-			ep, headers, err := Target{Host: c.flagHost, Context: c.flagContext, ConfigDir: dir}.resolve()
+			found, err := Target{Host: c.flagHost, Context: c.flagContext, ConfigDir: dir}.resolve()
+			ep, headers := found.endpoint, found.headers
 			if c.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wantErr) {
 					t.Fatalf("error %v, want %q in it", err, c.wantErr)
@@ -72,13 +73,14 @@ func TestResolveEnvironment(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "tcp://h:2376")
 	t.Setenv("DOCKER_CERT_PATH", t.TempDir())
 	t.Setenv("DOCKER_TLS_VERIFY", "1")
-	if _, _, err := (Target{ConfigDir: t.TempDir()}).resolve(); err == nil || !strings.Contains(err.Error(), "ca.pem") {
+	if _, err := (Target{ConfigDir: t.TempDir()}).resolve(); err == nil || !strings.Contains(err.Error(), "ca.pem") {
 		t.Errorf("error %v, want one about ca.pem", err)
 	}
 	if err := os.WriteFile(filepath.Join(os.Getenv("DOCKER_CERT_PATH"), "ca.pem"), []byte("key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ep, _, err := Target{ConfigDir: t.TempDir()}.resolve()
+	found, err := Target{ConfigDir: t.TempDir()}.resolve()
+	ep := found.endpoint
 	if err != nil {
 		t.Fatal(err)
 	}

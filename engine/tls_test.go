@@ -1,22 +1,8 @@
 package engine_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"io"
-	"math/big"
-	"net"
-	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"davit/engine"
 	"davit/engine/enginetest"
@@ -28,8 +14,8 @@ import (
 func TestTLS(t *testing.T) {
 	enginetest.NeedRoot(t)
 	keys, strange := t.TempDir(), t.TempDir()
-	makeKeys(t, keys)
-	makeKeys(t, strange)
+	enginetest.MakeKeys(t, keys)
+	enginetest.MakeKeys(t, strange)
 	d := enginetest.StartDockerd(t, enginetest.DockerdOptions{
 		Hosts: []string{"tcp://127.0.0.1:2376"},
 		Config: map[string]any{
@@ -39,7 +25,7 @@ func TestTLS(t *testing.T) {
 			"tlskey":    filepath.Join(keys, "key.pem"),
 		},
 	})
-	host, config := "tcp://"+forwardInto(t, d.Netns, "127.0.0.1:2376"), t.TempDir()
+	host, config := "tcp://"+enginetest.Forward(t, d.Netns, "127.0.0.1:2376"), t.TempDir()
 	for name, files := range map[string][3]string{
 		"good":      {keys, keys, keys},
 		"impostor":  {strange, keys, keys},
@@ -84,6 +70,7 @@ func TestTLS(t *testing.T) {
 			if info, err := e.Info(t.Context()); err != nil || info.DataRoot != d.DataRoot {
 				t.Errorf("info %+v, %v; want data-root %s", info, err, d.DataRoot)
 			}
+			reconnects(t, e)
 			if local, reason := e.Local(t.Context()); local || reason != "it is reached over tcp" {
 				t.Errorf("local %v, %q", local, reason)
 			}
@@ -91,103 +78,19 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// forwardInto leads a port here into a network namespace.
-func forwardInto(t *testing.T, netns, address string) string {
+// reconnects proves that the engine's reference reaches it without the environment of the first connection.
+func reconnects(t *testing.T, e *engine.Engine) {
 	t.Helper()
-	l := listen(t, "tcp", "127.0.0.1:0")
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer in.Close()
-				out, err := dialIn(netns, address)
-				if err != nil {
-					t.Errorf("dial %s in %s: %v", address, netns, err)
-					return
-				}
-				defer out.Close()
-				go func() {
-					io.Copy(out, in)
-					out.(*net.TCPConn).CloseWrite()
-				}()
-				io.Copy(in, out)
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
-
-// dialIn connects in a network namespace: a socket stays in the one it was made in.
-func dialIn(netns, address string) (net.Conn, error) {
-	type result struct {
-		conn net.Conn
-		err  error
+	for _, name := range []string{"DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_HOST", "DOCKER_CONTEXT"} {
+		t.Setenv(name, "")
 	}
-	made := make(chan result)
-	go func() {
-		runtime.LockOSThread() // the thread ends with this goroutine, since it is not unlocked
-		ns, err := os.Open("/run/netns/" + netns)
-		if err != nil {
-			made <- result{err: err}
-			return
-		}
-		defer ns.Close()
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			made <- result{err: err}
-			return
-		}
-		c, err := net.Dial("tcp", address)
-		made <- result{c, err}
-	}()
-	r := <-made
-	return r.conn, r.err
-}
-
-// makeKeys writes docker's ca.pem, and cert.pem and key.pem for 127.0.0.1, which serve both ends.
-func makeKeys(t *testing.T, dir string) {
-	t.Helper()
-	caKey, key := newKey(t), newKey(t)
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "both"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.MarshalECPrivateKey(key)
+	again, err := engine.Reconnect(t.Context(), e.Reference())
 	if err != nil {
-		t.Fatal(err)
+		t.Errorf("reconnect to %s: %v", e.Reference(), err)
+		return
 	}
-	writePEM(t, filepath.Join(dir, "key.pem"), "EC PRIVATE KEY", der)
-	for name, c := range map[string]struct {
-		cert *x509.Certificate
-		key  *ecdsa.PrivateKey
-	}{"ca.pem": {ca, caKey}, "cert.pem": {leaf, key}} {
-		der, err := x509.CreateCertificate(rand.Reader, c.cert, ca, &c.key.PublicKey, caKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		writePEM(t, filepath.Join(dir, name), "CERTIFICATE", der)
-	}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func writePEM(t *testing.T, file, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
+	defer again.Close()
+	if again.Endpoint() != e.Endpoint() || again.Reference() != e.Reference() {
+		t.Errorf("reconnected to %s, %s; want %s, %s", again.Endpoint(), again.Reference(), e.Endpoint(), e.Reference())
 	}
 }

@@ -21,23 +21,23 @@ type VolumeCopier struct {
 
 const copiedVolume = "/volume"
 
-// CopyVolume makes a copier for a volume. The caller closes it.
-func (e *Engine) CopyVolume(ctx context.Context, volume string, write bool) (*VolumeCopier, error) {
+// CopyVolume makes a copier for a volume. The caller closes it; run is what RemoveHelpers finds it by.
+func (e *Engine) CopyVolume(ctx context.Context, volume string, write bool, run string) (*VolumeCopier, error) {
 	c := &VolumeCopier{engine: e}
-	if err := c.make(ctx, volume, write); err != nil {
+	if err := c.make(ctx, volume, write, run); err != nil {
 		return nil, errors.Join(err, c.Close(context.WithoutCancel(ctx)))
 	}
 	return c, nil
 }
 
-func (c *VolumeCopier) make(ctx context.Context, volume string, write bool) error {
+func (c *VolumeCopier) make(ctx context.Context, volume string, write bool, run string) error {
 	e := c.engine
 	layer, err := idleLayer("amd64") // it is never started, so that any does
 	if err != nil {
 		return err
 	}
 	resp, err := e.api.ImageImport(ctx, image.ImportSource{Source: bytes.NewReader(layer), SourceName: "-"}, "",
-		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/idle"]`, "LABEL " + LabelHelper + "=1"}})
+		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/idle"]`, "LABEL " + LabelHelper + "=" + run}})
 	if err != nil {
 		return e.wrap(err, "make an image for a helper")
 	}
@@ -47,7 +47,7 @@ func (c *VolumeCopier) make(ctx context.Context, volume string, write bool) erro
 		return e.wrap(err, "make an image for a helper")
 	}
 	created, err := e.api.ContainerCreate(ctx,
-		&container.Config{Image: c.img, Labels: map[string]string{LabelHelper: "1"}, NetworkDisabled: true},
+		&container.Config{Image: c.img, Labels: map[string]string{LabelHelper: run}, NetworkDisabled: true},
 		&container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{{
 			Type: mount.TypeVolume, Source: volume, Target: copiedVolume, ReadOnly: !write,
 			VolumeOptions: &mount.VolumeOptions{NoCopy: true},

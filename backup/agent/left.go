@@ -15,7 +15,7 @@ import (
 	"davit/engine/hostfs"
 )
 
-// note is a file that says on which engine a run may have left agents. Who made it holds a lock on it, which goes
+// note is a file that says on which engine a run may have left helpers. Who made it holds a lock on it, which goes
 // away with the process.
 type note struct {
 	file *os.File
@@ -26,7 +26,7 @@ func noteFolder(stateDir string) string { return filepath.Join(stateDir, "agents
 
 const noteSuffix = ".json"
 
-func writeNote(stateDir, run, endpoint string) (*note, error) {
+func writeNote(stateDir, run, reference string) (*note, error) {
 	dir := noteFolder(stateDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("note a helper container: %w", err)
@@ -40,7 +40,7 @@ func writeNote(stateDir, run, endpoint string) (*note, error) {
 		err = errors.New("it is locked")
 	}
 	if err == nil {
-		err = json.NewEncoder(f).Encode(struct{ Endpoint string }{endpoint})
+		err = json.NewEncoder(f).Encode(struct{ Endpoint string }{reference})
 	}
 	if err == nil {
 		err = f.Sync()
@@ -65,9 +65,9 @@ func Left(stateDir string) bool {
 	return err == nil && len(left) > 0
 }
 
-// Recover removes the containers and images of agents that killed processes left, and returns how many containers there
+// Recover removes the helper containers and their images that killed processes left, and returns how many containers there
 // were; those of living processes are left alone. What cannot be removed now stays noted, and is told by the error.
-func Recover(ctx context.Context, stateDir string, connect func(ctx context.Context, endpoint string) (*engine.Engine, error)) (int, error) {
+func Recover(ctx context.Context, stateDir string, connect func(ctx context.Context, reference string) (*engine.Engine, error)) (int, error) {
 	entries, err := os.ReadDir(noteFolder(stateDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -89,7 +89,7 @@ func Recover(ctx context.Context, stateDir string, connect func(ctx context.Cont
 	return removed, errors.Join(errs...)
 }
 
-func recoverRun(ctx context.Context, path, run string, connect func(ctx context.Context, endpoint string) (*engine.Engine, error)) (int, error) {
+func recoverRun(ctx context.Context, path, run string, connect func(ctx context.Context, reference string) (*engine.Engine, error)) (int, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -111,7 +111,7 @@ func recoverRun(ctx context.Context, path, run string, connect func(ctx context.
 		return 0, errors.Join(fmt.Errorf("remove helper containers: %w", err), n.leave())
 	}
 	defer eng.Close()
-	removed, err := eng.RemoveAgents(ctx, run)
+	removed, err := eng.RemoveHelpers(ctx, run)
 	if err != nil {
 		return removed, errors.Join(err, n.leave())
 	}

@@ -28,7 +28,7 @@ type journal struct {
 type journalNote struct {
 	Version  int    `json:"version"`
 	Run      string `json:"run"`
-	Endpoint string `json:"endpoint"` // engine that the run works on
+	Endpoint string `json:"endpoint"` // of the engine that the run works on, as a reference
 }
 
 const journalSuffix = ".journal"

@@ -72,7 +72,7 @@ func (r *run) begin(ctx context.Context) error {
 		Phases: []Phase{}, Volumes: []VolumeReport{}, Images: []ImageReport{}, Containers: []Started{}, Checks: []Check{},
 		NotRehearsed: p.NotRehearsed, Notes: p.Notes,
 	}
-	if r.journal, err = beginJournal(r.env.StateDir, p.Run, r.eng.Endpoint()); err != nil {
+	if r.journal, err = beginJournal(r.env.StateDir, p.Run, r.eng.Reference()); err != nil {
 		return err
 	}
 	if err := writeReport(r.env.StateDir, r.report); err != nil {

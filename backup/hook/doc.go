@@ -20,6 +20,6 @@
 // # Guarantees
 //
 // A command that fails, or does not end in time, is an error of its hook; one that did not end is killed. Post runs
-// whenever Pre was tried. That a post is due is on disk before Pre begins: [Runner.Recover] runs what a killed
+// whenever Pre was tried. That a post is due is on disk before Pre begins: [Recover] runs what a killed
 // process left due.
 package hook

@@ -27,18 +27,13 @@ type due struct {
 
 // note is what such a file holds.
 type note struct {
+	Engine    string        `json:"engine"` // reference of the container's
 	Container string        `json:"container"`
 	Post      []Command     `json:"post"`
 	Timeout   time.Duration `json:"timeout_ns"`
 }
 
 func dueFolder(stateDir string) string { return filepath.Join(stateDir, "hooks") }
-
-// Due tells whether there may be something for [Runner.Recover] to do.
-func Due(stateDir string) bool {
-	left, err := filepath.Glob(filepath.Join(dueFolder(stateDir), "post-*"))
-	return err == nil && len(left) > 0
-}
 
 // owe writes down, durably, what has to be run in a container.
 func (r *Runner) owe(container string, s *Spec) (*due, error) {
@@ -52,7 +47,7 @@ func (r *Runner) owe(container string, s *Spec) (*due, error) {
 	d := &due{file: f, path: f.Name()}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil {
-		err = json.NewEncoder(f).Encode(note{Container: container, Post: s.Post, Timeout: s.Timeout})
+		err = json.NewEncoder(f).Encode(note{Engine: r.engine.Reference(), Container: container, Post: s.Post, Timeout: s.Timeout})
 	}
 	if err == nil {
 		err = f.Sync()
@@ -77,10 +72,14 @@ type Recovered struct {
 	Outcome   string
 }
 
-// Recover runs what killed processes left due. What cannot be run now stays, and is told by the error; those of
-// living processes are left alone.
-func (r *Runner) Recover(ctx context.Context) ([]Recovered, error) {
-	entries, err := os.ReadDir(r.dir)
+// Connect reaches the engine of a reference, "" where a note names none. The caller calls done.
+type Connect func(ctx context.Context, reference string) (eng Engine, done func(), err error)
+
+// Recover runs what killed processes left due, each on the engine where it was noted. What cannot be run now stays, and is
+// told by the error; those of living processes are left alone.
+func Recover(ctx context.Context, stateDir string, now func() time.Time, connect Connect) ([]Recovered, error) {
+	dir := dueFolder(stateDir)
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -93,48 +92,63 @@ func (r *Runner) Recover(ctx context.Context) ([]Recovered, error) {
 		if !strings.HasPrefix(e.Name(), "post-") {
 			continue
 		}
-		done, err := r.recover(ctx, filepath.Join(r.dir, e.Name()))
-		if err != nil {
+		d, n, err := adopt(filepath.Join(dir, e.Name()))
+		if d == nil || err != nil {
 			errs = append(errs, err)
-		} else if done != nil {
-			list = append(list, *done)
+			continue
 		}
+		done, err := n.run(ctx, stateDir, now, connect)
+		if err != nil {
+			errs = append(errs, err, d.file.Close())
+			continue
+		}
+		list = append(list, *done)
+		errs = append(errs, d.done())
 	}
 	return list, errors.Join(errs...)
 }
 
-// recover runs what one note asks for; nil when somebody else looks after it.
-func (r *Runner) recover(ctx context.Context, path string) (*Recovered, error) {
+// adopt takes a note whose process is dead; nil when somebody else looks after it.
+func adopt(path string) (*due, *note, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what is due: %w", err)
+		return nil, nil, fmt.Errorf("read what is due: %w", err)
 	}
-	d := &due{file: f, path: path}
+	d, n := &due{file: f, path: path}, &note{}
 	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return nil, f.Close()
+		return nil, nil, f.Close()
 	}
 	data, err := io.ReadAll(io.LimitReader(f, 1<<20))
-	var n note
-	if err != nil || json.Unmarshal(data, &n) != nil {
+	if err != nil || json.Unmarshal(data, n) != nil {
 		// It was cut short before it was on disk, so nothing had begun.
-		return nil, d.done()
+		return nil, nil, d.done()
 	}
-	c, err := r.engine.InspectContainer(ctx, n.Container)
+	return d, n, nil
+}
+
+// run runs what is due, where that still can be. Commands that fail are no error: they were run.
+func (n *note) run(ctx context.Context, stateDir string, now func() time.Time, connect Connect) (*Recovered, error) {
+	eng, done, err := connect(ctx, n.Engine)
+	if err != nil {
+		return nil, fmt.Errorf("run what is due in container %s: %w", n.Container, err)
+	}
+	defer done()
+	c, err := eng.InspectContainer(ctx, n.Container)
 	switch {
 	case engine.IsNotFound(err):
-		return &Recovered{n.Container, "it is gone"}, d.done()
+		return &Recovered{n.Container, "it is gone"}, nil
 	case err != nil:
-		return nil, errors.Join(err, f.Close())
+		return nil, err
 	case !c.Running:
-		return &Recovered{n.Container, "it does not run any more"}, d.done()
+		return &Recovered{n.Container, "it does not run any more"}, nil
 	case c.Paused:
-		return nil, errors.Join(fmt.Errorf("container %s is paused, and its post hook is due", n.Container), f.Close())
+		return nil, fmt.Errorf("container %s is paused, and its post hook is due", n.Container)
 	}
-	if err := r.runAll(ctx, n.Container, n.Post, n.Timeout); err != nil {
-		return &Recovered{n.Container, "post hook: " + err.Error()}, d.done()
+	if err := New(eng, stateDir, now, func(Result) {}).runAll(ctx, n.Container, n.Post, n.Timeout); err != nil {
+		return &Recovered{n.Container, "post hook: " + err.Error()}, nil
 	}
-	return &Recovered{n.Container, "post hook done"}, d.done()
+	return &Recovered{n.Container, "post hook done"}, nil
 }

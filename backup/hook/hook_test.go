@@ -20,9 +20,22 @@ import (
 
 // fakeEngine runs commands by what they are called.
 type fakeEngine struct {
-	ran    []string
-	state  engine.Container
-	absent bool
+	ran       []string
+	state     engine.Container
+	absent    bool
+	reference string
+}
+
+func (f *fakeEngine) Reference() string { return f.reference }
+
+// connectTo answers with the engine, for its reference only.
+func connectTo(eng *fakeEngine) Connect {
+	return func(_ context.Context, reference string) (Engine, func(), error) {
+		if reference != eng.reference {
+			return nil, nil, errors.New("asked for " + reference)
+		}
+		return eng, func() {}, nil
+	}
 }
 
 func (f *fakeEngine) Exec(ctx context.Context, ref string, s engine.ExecSpec, out io.Writer) (int, error) {
@@ -131,26 +144,26 @@ func TestHook(t *testing.T) {
 
 // What a killed run left due is run once by the next one; nobody touches what a living run has begun.
 func TestRecover(t *testing.T) {
-	eng, dir := &fakeEngine{state: engine.Container{Running: true}}, t.TempDir()
-	runner := New(eng, dir, time.Now, func(Result) {})
+	eng, dir := &fakeEngine{reference: "tcp://far", state: engine.Container{Running: true}}, t.TempDir()
+	recover := func() ([]Recovered, error) { return Recover(t.Context(), dir, time.Now, connectTo(eng)) }
 	h, _ := hookOf(t, eng, dir, labels("pre", "begin", "post", "end"))
 	if err := h.Pre(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := runner.Recover(t.Context()); err != nil || len(done) != 0 || !Due(dir) {
+	if done, err := recover(); err != nil || len(done) != 0 {
 		t.Errorf("a living run: %v, %v", done, err)
 	}
 	kill(t, h)
 	eng.state.Paused = true
-	if done, err := runner.Recover(t.Context()); err == nil || len(done) != 0 {
+	if done, err := recover(); err == nil || len(done) != 0 {
 		t.Errorf("while it is paused: %v, %v", done, err)
 	}
 	eng.state.Paused, eng.ran = false, nil
-	done, err := runner.Recover(t.Context())
+	done, err := recover()
 	if err != nil || len(done) != 1 || done[0] != (Recovered{"db", "post hook done"}) || !slices.Equal(eng.ran, []string{"db: /bin/sh -c end"}) {
 		t.Errorf("%v, %v; ran %q", done, err, eng.ran)
 	}
-	if done, err := runner.Recover(t.Context()); err != nil || len(done) != 0 {
+	if done, err := recover(); err != nil || len(done) != 0 {
 		t.Errorf("the second time: %v, %v", done, err)
 	}
 	for outcome, eng := range map[string]*fakeEngine{"it is gone": {absent: true}, "it does not run any more": {}} {
@@ -159,7 +172,7 @@ func TestRecover(t *testing.T) {
 			t.Fatal(err)
 		}
 		kill(t, h)
-		done, err := New(eng, dir, time.Now, func(Result) {}).Recover(t.Context())
+		done, err := Recover(t.Context(), dir, time.Now, connectTo(eng))
 		if err != nil || len(done) != 1 || done[0].Outcome != outcome {
 			t.Errorf("%v, %v; want %s", done, err, outcome)
 		}
@@ -167,10 +180,10 @@ func TestRecover(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "hooks", "post-cut.json"), []byte(`{"contai`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := runner.Recover(t.Context()); err != nil || len(done) != 0 {
+	if done, err := recover(); err != nil || len(done) != 0 {
 		t.Errorf("a note that was cut short: %v, %v", done, err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "hooks", "*")); len(left) > 0 || Due(dir) {
+	if left, _ := filepath.Glob(filepath.Join(dir, "hooks", "*")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 // Engine is what hooks need of engine.Engine.
 type Engine interface {
+	// Reference is what the same engine is reached by from another process.
+	Reference() string
 	Exec(ctx context.Context, ref string, s engine.ExecSpec, out io.Writer) (int, error)
 	InspectContainer(ctx context.Context, ref string) (engine.Container, error)
 }

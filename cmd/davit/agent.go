@@ -45,15 +45,9 @@ func agentFlags() []cli.Flag {
 
 // withAgents lets env start helper containers as the flags say. The caller calls close.
 func (h *host) withAgents(c *cli.Context, env *backup.Env, eng *engine.Engine) (close func(), err error) {
-	switch when := c.String("agent"); when {
-	case agentNever:
-		env.Copy = func(ctx context.Context, volume string, write bool) (backup.VolumeCopier, error) {
-			return eng.CopyVolume(ctx, volume, write)
-		}
-		return func() {}, nil
-	case agentAlways:
-		env.AlwaysAgents = true
-	case agentAuto, "":
+	when := c.String("agent")
+	switch when {
+	case agentNever, agentAlways, agentAuto, "":
 	default:
 		return nil, misuse(c, "unknown value for --agent: "+when, "auto, always or never")
 	}
@@ -69,13 +63,26 @@ func (h *host) withAgents(c *cli.Context, env *backup.Env, eng *engine.Engine) (
 		StateDir: env.StateDir,
 		Rand:     rand.Reader,
 	})
-	env.Agents = l
+	holding := helperHolding(env, eng)
+	env.Mount = holding.Mount
+	if env.AlwaysAgents = when == agentAlways; when != agentNever {
+		env.Agents = l
+	} else {
+		env.Copy = func(ctx context.Context, volume string, write bool) (backup.VolumeCopier, error) {
+			return holding.Copy(ctx, volume, write)
+		}
+	}
 	return func() {
 		if err := l.Close(context.WithoutCancel(c.Context)); err != nil {
 			text := &textWriter{w: h.err}
 			text.linef("warning: %s; davit recover does it", oneLine(err))
 		}
 	}, nil
+}
+
+// helperHolding makes helpers that hold a volume.
+func helperHolding(env *backup.Env, eng *engine.Engine) *agent.Holding {
+	return &agent.Holding{Engine: eng, StateDir: env.StateDir, Rand: env.Rand}
 }
 
 // agentProgram is the file that runs in a helper container: the one that is named, a davit-linux-ARCH beside this
@@ -103,7 +110,5 @@ func agentProgram(named, arch string) (string, error) {
 
 // recoverAgents removes helper containers that a killed run left; n counts them.
 func (h *host) recoverAgents(c *cli.Context) (n int, err error) {
-	return agent.Recover(c.Context, global(c, "state-dir"), func(ctx context.Context, endpoint string) (*engine.Engine, error) {
-		return engine.Connect(ctx, engine.Target{Host: endpoint})
-	})
+	return agent.Recover(c.Context, global(c, "state-dir"), engine.Reconnect)
 }

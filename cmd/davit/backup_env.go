@@ -88,7 +88,7 @@ func (h *host) withEngine(c *cli.Context, env *backup.Env) (close func(), err er
 	env.Engine = eng
 	env.Hold = backup.GuardedBy(guard.Options{
 		StateDir: backup.GuardFolder(env.StateDir),
-		Endpoint: eng.Endpoint(),
+		Endpoint: eng.Reference(),
 		Systemd:  h.euid == 0 && systemd.Running(),
 		Now:      h.now,
 	}, guard.Of(eng))
@@ -111,13 +111,11 @@ func (h *host) recoverFirst(c *cli.Context, env *backup.Env) {
 		text.linef("removed the snapshot %s, left by a run that was killed", path)
 	}
 	err = errors.Join(err, left)
-	if eng, ok := env.Engine.(hook.Engine); ok {
-		done, more := hook.New(eng, env.StateDir, h.now, func(hook.Result) {}).Recover(c.Context)
-		for _, d := range done {
-			text.linef("recovered %s: %s", d.Container, d.Outcome)
-		}
-		err = errors.Join(err, more)
+	done, more := hook.Recover(c.Context, env.StateDir, h.now, h.hookConnect(c))
+	for _, d := range done {
+		text.linef("recovered %s: %s", d.Container, d.Outcome)
 	}
+	err = errors.Join(err, more)
 	if n, more := h.recoverAgents(c); n > 0 || more != nil {
 		text.linef("removed %s of a killed run", countOf(n, "helper container", "helper containers"))
 		err = errors.Join(err, more)

@@ -29,8 +29,8 @@ type guardError struct{ code int }
 func (guardError) Error() string { return "guard: something is left to undo; davit recover does it" }
 
 // guardConnect connects to the engine that a journal names.
-func guardConnect(ctx context.Context, endpoint string) (guard.Engine, error) {
-	eng, err := engine.Connect(ctx, engine.Target{Host: endpoint})
+func guardConnect(ctx context.Context, reference string) (guard.Engine, error) {
+	eng, err := engine.Reconnect(ctx, reference)
 	if err != nil {
 		return nil, err
 	}

@@ -93,10 +93,12 @@ func (h *host) archiveEnv(c *cli.Context, eng *engine.Engine, dir string, how ac
 	if err != nil {
 		return nil, err
 	}
-	return &backup.Env{
+	env := &backup.Env{
 		Repo: r, Engine: eng, Host: options.Host, Version: thisBuild().Version, StateDir: global(c, "state-dir"),
 		CacheDir: global(c, "cache-dir"), Now: h.now, Rand: rand.Reader,
-	}, nil
+	}
+	env.Mount = helperHolding(env, eng).Mount
+	return env, nil
 }
 
 func (h *host) pruneArchive(c *cli.Context, eng *engine.Engine, dir string) (*prune.Repository, error) {

@@ -49,23 +49,32 @@ func (h *host) recoverSnapshots(c *cli.Context) error {
 	return errors.Join(err, text.err)
 }
 
-// recoverHooks runs what hooks of a killed run left due; without any of that it needs no engine.
+// recoverHooks runs what hooks of a killed run left due.
 func (h *host) recoverHooks(c *cli.Context) error {
 	state := global(c, "state-dir")
-	if !hook.Due(state) {
-		return nil
-	}
-	eng, err := h.connect(c)
-	if err != nil {
-		return err
-	}
-	defer eng.Close()
-	done, err := hook.New(eng, state, h.now, func(hook.Result) {}).Recover(c.Context)
+	done, err := hook.Recover(c.Context, state, h.now, h.hookConnect(c))
 	text := &textWriter{w: h.err}
 	for _, d := range done {
 		text.linef("%s: %s", d.Container, d.Outcome)
 	}
 	return errors.Join(err, text.err)
+}
+
+// hookConnect connects to the engine that a hook's note names; notes of older versions name none.
+func (h *host) hookConnect(c *cli.Context) hook.Connect {
+	return func(ctx context.Context, reference string) (hook.Engine, func(), error) {
+		var eng *engine.Engine
+		var err error
+		if reference == "" {
+			eng, err = h.connect(c)
+		} else {
+			eng, err = engine.Reconnect(ctx, reference)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return eng, func() { _ = eng.Close() }, nil
+	}
 }
 
 // removeDrills removes what killed drills left; without any it needs no engine.
@@ -75,8 +84,8 @@ func (h *host) removeDrills(c *cli.Context) error {
 }
 
 // drillConnect connects to the engine that a drill's journal names.
-func drillConnect(ctx context.Context, endpoint string) (drill.Engine, func(), error) {
-	eng, err := engine.Connect(ctx, engine.Target{Host: endpoint})
+func drillConnect(ctx context.Context, reference string) (drill.Engine, func(), error) {
+	eng, err := engine.Reconnect(ctx, reference)
 	if err != nil {
 		return nil, nil, err
 	}

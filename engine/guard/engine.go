@@ -21,7 +21,7 @@ type Engine interface {
 	Start(ctx context.Context, id string) error
 }
 
-// Connect makes a connection to the engine at an endpoint. An engine that does not answer
+// Connect makes a connection to the engine that [Options.Endpoint] names. An engine that does not answer
 // is an error.
 type Connect func(ctx context.Context, endpoint string) (Engine, error)
 

@@ -60,20 +60,26 @@ func (s *engineSite) killHeld(t *testing.T, consistency, held, engine string) {
 // catchHeld starts backup create and brings it to a halt while the container is held.
 func (s *engineSite) catchHeld(t *testing.T, container, held string, args ...string) *process {
 	t.Helper()
+	return s.haltWhen(t, func() bool { return s.status(container) == held }, append([]string{"backup", "create", "--progress", "none"}, args...)...)
+}
+
+// haltWhen starts a davit command and brings it to a halt as soon as something is so; it is started again when that was missed.
+func (s *site) haltWhen(t *testing.T, is func() bool, args ...string) *process {
+	t.Helper()
 	for range 10 {
-		p := s.start(t, append([]string{"backup", "create", "--progress", "none"}, args...)...)
+		p := s.start(t, args...)
 		for !p.ended() {
-			if s.status(container) != held {
+			if !is() {
 				time.Sleep(time.Millisecond)
 				continue
 			}
 			p.signal(t, unix.SIGSTOP)
-			if !p.ended() && s.status(container) == held {
+			if !p.ended() && is() {
 				return p
 			}
 			p.signal(t, unix.SIGCONT)
 		}
 	}
-	t.Fatalf("%s was never seen %s", container, held)
+	t.Fatalf("never seen while davit %q runs", args)
 	return nil
 }
