@@ -87,7 +87,8 @@ func drillsAtTheEndOfRuns(t *testing.T, h *enginetest.Host) {
 		t.Errorf("the drill is %+v", r)
 	}
 	for _, s := range []step{
-		{args: `until [ "$(systemctl is-active davit-backup-proved)" != activating ]; do sleep 0.5; done; systemctl show -p ExecMainStatus davit-backup-proved`, stdout: "ExecMainStatus=14"},
+		{args: `systemctl stop davit-backup-proved.timer
+until [ "$(systemctl is-active davit-backup-proved)" != activating ]; do sleep 0.2; done; systemctl show -p ExecMainStatus davit-backup-proved`, stdout: "ExecMainStatus=14"},
 		{args: "davit backup schedule remove proved"},
 		{args: "davit backup history --job proved --last 4", stdout: "failed"},
 		{args: "journalctl --no-pager -u davit-backup-proved", stdout: "drill"},
