@@ -14,14 +14,19 @@ import (
 	"github.com/klauspost/compress/zstd"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"davit/backup/chunk"
 	"davit/backup/repo"
 )
 
-// maxLayerWindow bounds the memory that a layer's decoder takes.
-const maxLayerWindow = 128 << 20
+// maxLayerWindow bounds the memory that a layer's decoder takes, of which most need layerRoom.
+const (
+	maxLayerWindow = 128 << 20
+	layerRoom      = 32 << 20
+)
 
-// blob checks one blob of an image or definition; what is wrong with it is a *repo.DamagedError.
-func (v *verifyRun) blob(ctx context.Context, items itemCounter, desc ocispec.Descriptor) error {
+// blob checks one blob of an image or definition; what is wrong with it is a *repo.DamagedError, or told to bad
+// when it was read.
+func (v *verifyRun) blob(items itemCounter, desc ocispec.Descriptor, look chunk.Look, bad func(reason string)) error {
 	d, err := repo.ParseDigest(desc.Digest.String())
 	if err != nil {
 		return err
@@ -33,15 +38,16 @@ func (v *verifyRun) blob(ctx context.Context, items itemCounter, desc ocispec.De
 		return &repo.DamagedError{Digest: stored, Reason: "missing"}
 	case size != desc.Size:
 		return &repo.DamagedError{Digest: stored, Reason: fmt.Sprintf("%d bytes, %d expected", size, desc.Size)}
-	}
-	if _, known := v.good[stored]; known || !v.options.ReadData {
+	case look == nil:
 		return nil
 	}
-	if err := v.readBlob(ctx, items, d, desc); err != nil {
-		return err
-	}
-	v.good[stored] = struct{}{}
-	return nil
+	return look(stored, layerRoom, func(ctx context.Context) (string, error) {
+		err := v.readBlob(ctx, items, d, desc)
+		if damaged := (*repo.DamagedError)(nil); errors.As(err, &damaged) {
+			return damaged.Reason, nil
+		}
+		return "", err
+	}, bad)
 }
 
 // readBlob reads a blob to its end, which checks its digest, and decodes a layer that is stored as
@@ -53,7 +59,7 @@ func (v *verifyRun) readBlob(ctx context.Context, items itemCounter, d repo.Dige
 	}
 	d = items.StoredDigest(d)
 	defer closing(stream, &err)
-	counted := &countingReader{r: stream, add: v.counter.read}
+	counted := &countingReader{r: stream, add: func(n int64) { v.counter.read(d, n) }}
 	id := desc.Annotations[repo.AnnotationID]
 	if id == "" || desc.MediaType != repo.MediaTypeChunk {
 		_, err := io.Copy(io.Discard, counted)
@@ -93,6 +99,7 @@ type blobCounter struct {
 	repo     *repo.Repository
 	reporter Reporter
 	size     func(repo.Digest) (int64, bool)
+	progress func(repo.Digest) bool // what counts for it
 
 	mu    sync.Mutex
 	blobs map[repo.Digest]struct{}
@@ -100,7 +107,8 @@ type blobCounter struct {
 }
 
 func newBlobCounter(r *repo.Repository, reporter Reporter) *blobCounter {
-	return &blobCounter{repo: r, reporter: reporter, blobs: map[repo.Digest]struct{}{}, size: r.HasFile}
+	return &blobCounter{repo: r, reporter: reporter, blobs: map[repo.Digest]struct{}{}, size: r.HasFile,
+		progress: func(repo.Digest) bool { return true }}
 }
 
 // Encrypted implements chunk.Reader.
@@ -116,7 +124,7 @@ func (c *blobCounter) ContentID(plain []byte) repo.ID { return c.repo.ContentID(
 func (c *blobCounter) ReadBlob(ctx context.Context, d repo.Digest, stored int64, buf []byte) ([]byte, error) {
 	data, err := c.repo.ReadBlob(ctx, d, stored, buf)
 	c.touch(d)
-	c.read(int64(len(data)))
+	c.read(d, int64(len(data)))
 	return data, err
 }
 
@@ -132,11 +140,13 @@ func (c *blobCounter) touch(d repo.Digest) {
 	c.blobs[d] = struct{}{}
 }
 
-func (c *blobCounter) read(n int64) {
+func (c *blobCounter) read(d repo.Digest, n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bytes += n
-	c.reporter.Add(n)
+	if c.progress(d) {
+		c.reporter.Add(n)
+	}
 }
 
 func (c *blobCounter) totals() (blobs int, bytes int64) {
@@ -162,7 +172,7 @@ func (c itemCounter) open(ctx context.Context, desc ocispec.Descriptor) (ocispec
 func (c itemCounter) ReadBlob(ctx context.Context, d repo.Digest, size int64, buf []byte) ([]byte, error) {
 	data, err := c.ItemReader.ReadBlob(ctx, d, size, buf)
 	c.counter.touch(c.StoredDigest(d))
-	c.counter.read(int64(len(data)))
+	c.counter.read(c.StoredDigest(d), int64(len(data)))
 	return data, err
 }
 

@@ -1,10 +1,21 @@
 package backup
 
+import (
+	"time"
+
+	"davit/backup/verified"
+)
+
 // VerifyOptions says what Verify looks at.
 type VerifyOptions struct {
 	Spec     string // "" is all snapshots, else one snapshot or item
 	ReadData bool   // read and decode every blob, not only ask whether it is there with the right size
-	Attest   bool   // with ReadData: tell all hosts that they may refer to what proved good, in an encrypted repository
+	// Sample of all snapshots: with ReadData, read this share only, what was not read for the longest time; 0 is everything.
+	Sample verified.Share
+	Attest bool // with ReadData: tell all hosts that they may refer to what proved good, in an encrypted repository
+	// Remember what was read in Env.StateDir, and go on where a run of the same was cut short. Without it
+	// everything is read, whatever is known.
+	Remember bool
 }
 
 // VerifyReport is the result of Verify.
@@ -14,9 +25,16 @@ type VerifyReport struct {
 	Blobs     int           `json:"blobs"`      // distinct
 	BytesRead int64         `json:"bytes_read"` // stored bytes
 	Files     int64         `json:"files"`
+	Data      *VerifiedData `json:"data,omitempty"` // with Remember
 	Damaged   []DamagedBlob `json:"damaged"`
 	Notes     []string      `json:"notes"` // what is not right and costs no data
 	Seconds   float64       `json:"seconds"`
+}
+
+// VerifiedData says how much of the data of what was looked at has been read from this machine and found good.
+type VerifiedData struct {
+	verified.Summary
+	Continued time.Time `json:"continued,omitzero"` // when the run began that this one went on with
 }
 
 // DamagedBlob is a blob that is missing or is not what it should be, and what it hits.

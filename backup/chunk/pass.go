@@ -100,6 +100,7 @@ func (p *pass) loseFiles(lost map[string]struct{}) []Problem {
 // must be read to jobs.
 func (p *pass) plan(ctx context.Context, jobs chan<- *unit, keep func(*unit) error) error {
 	planner := newPlanner(p.saver.options.Params, p.lost, func(u *unit) error {
+		p.reportFound(u) // before a worker has it, who notes what files are like now
 		p.resolve(u)
 		if u.cached == nil {
 			u.pending.Store(1)
@@ -112,7 +113,6 @@ func (p *pass) plan(ctx context.Context, jobs chan<- *unit, keep func(*unit) err
 				return ctx.Err()
 			}
 		}
-		p.reportFound(u)
 		return keep(u)
 	})
 	err := planner.walk(ctx, p.root, p.options, p.problem)

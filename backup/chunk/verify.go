@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -29,35 +31,62 @@ type Damage struct {
 // maxDamagedFiles bounds the list of files per damage.
 const maxDamagedFiles = 1000
 
-// Verify checks a tree item: every part, catalog and chunk is there with its
-// size, and catalogs and parts agree. With readData every chunk is read too: it
-// has its digest, decodes to its id, and holds the entries that its catalog
-// names, at the places it names. Chunks in good are not read again, and those that
-// prove good are added. An error other than damage ends it.
-func Verify(ctx context.Context, r BlobChecker, item ocispec.Descriptor, readData bool, good map[repo.Digest]struct{}, found func(Damage)) error {
-	dec, err := NewDecoder()
-	if err != nil {
-		return err
-	}
-	defer dec.Close()
-	v := &verifier{reader: r, decoder: dec, readData: readData, good: good, found: found}
-	err = repo.WalkParts(ctx, r, item, func(desc ocispec.Descriptor) error {
-		return v.damaged(v.part(ctx, desc))
-	})
-	return v.damaged(err)
+// A Look has a chunk read: now or later, perhaps by another goroutine, or not at all when it is not to be or was
+// before. When it is damaged, now or as it was found before, bad is told why. Room is about what read takes of memory.
+type Look func(d repo.Digest, room int64, read func(context.Context) (reason string, err error), bad func(reason string)) error
+
+// Verifier checks the tree items of one repository. Parts that one item shares with another are looked at once.
+// It is for one goroutine.
+type Verifier struct {
+	reader  BlobChecker
+	decoder *Decoder
+	readers sync.Pool               // of *chunkReader
+	parts   map[repo.Digest]*viewed // that were looked at
 }
 
-type verifier struct {
-	reader   BlobChecker
-	decoder  *Decoder
-	readData bool
-	good     map[repo.Digest]struct{}
-	found    func(Damage)
-	big      string // the file whose content continues
+// viewed is what came of a part. It is for good only when the item it was first found in was done.
+type viewed struct {
+	damaged atomic.Bool
+	big     string // the file whose content may continue in the next part
+}
+
+// NewVerifier returns a verifier; Close ends it.
+func NewVerifier(r BlobChecker) (*Verifier, error) {
+	dec, err := NewDecoder()
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{reader: r, decoder: dec, parts: make(map[repo.Digest]*viewed)}
+	v.readers.New = func() any { return &chunkReader{reader: r, decoder: dec} }
+	return v, nil
+}
+
+// Close frees the decoder.
+func (v *Verifier) Close() { v.decoder.Close() }
+
+// Item checks that every part, catalog and chunk is there with its size, and that catalogs and parts
+// agree. With a look chunks are read, too: each has its digest, decodes to its id, and holds the entries
+// that its catalog names, at the places it names. The caller waits for what look has begun before the next item.
+// An error other than damage ends it.
+func (v *Verifier) Item(ctx context.Context, item ocispec.Descriptor, look Look, found func(Damage)) error {
+	i := &itemVerifier{Verifier: v, look: look, found: found}
+	err := repo.WalkParts(ctx, v.reader, item, func(desc ocispec.Descriptor) error {
+		return i.damaged(i.part(ctx, desc))
+	})
+	return i.damaged(err)
+}
+
+// itemVerifier checks one item.
+type itemVerifier struct {
+	*Verifier
+	look  Look // nil: nothing is read
+	found func(Damage)
+	at    *viewed // the part that is looked at
+	big   string  // the file whose content continues
 }
 
 // damaged reports damage of a manifest or catalog: nothing below it can be read.
-func (v *verifier) damaged(err error) error {
+func (v *itemVerifier) damaged(err error) error {
 	var damage *repo.DamagedError
 	if errors.As(err, &damage) {
 		v.found(Damage{Digest: damage.Digest, Reason: damage.Reason, Whole: true})
@@ -66,7 +95,26 @@ func (v *verifier) damaged(err error) error {
 	return err
 }
 
-func (v *verifier) part(ctx context.Context, desc ocispec.Descriptor) error {
+func (v *itemVerifier) part(ctx context.Context, desc ocispec.Descriptor) error {
+	digest, err := repo.ParseDigest(desc.Digest.String())
+	if err != nil {
+		return err
+	}
+	if known, ok := v.parts[digest]; ok && !known.damaged.Load() {
+		v.big = known.big
+		return nil
+	}
+	view := &viewed{}
+	v.parts[digest], v.at = view, view
+	err = v.groups(ctx, desc)
+	if err != nil {
+		view.damaged.Store(true)
+	}
+	view.big = v.big
+	return err
+}
+
+func (v *itemVerifier) groups(ctx context.Context, desc ocispec.Descriptor) error {
 	part, err := readPart(ctx, v.reader, desc)
 	if err != nil {
 		return err
@@ -79,14 +127,15 @@ func (v *verifier) part(ctx context.Context, desc ocispec.Descriptor) error {
 			return nil
 		}
 		if !g.continued {
-			if err := v.run(ctx, part.Layers[g.layer], g); err != nil {
+			if err := v.run(part.Layers[g.layer], g); err != nil {
 				return err
 			}
 		} else if v.big == "" {
 			v.big = g.path
 		}
+		big := v.big
 		for _, blob := range part.content(g) {
-			if err := v.chunk(ctx, blob, func() []string { return []string{v.big} }, nil); err != nil {
+			if err := v.chunk(blob, func() []string { return []string{big} }, nil); err != nil {
 				return &visitError{err}
 			}
 		}
@@ -95,7 +144,7 @@ func (v *verifier) part(ctx context.Context, desc ocispec.Descriptor) error {
 }
 
 // run checks the chunk of a run against its catalog lines.
-func (v *verifier) run(ctx context.Context, blob repo.Blob, g *group) error {
+func (v *itemVerifier) run(blob repo.Blob, g *group) error {
 	v.big = ""
 	var entries []Entry
 	err := scanEntries(g.lines, func(e *Entry) error {
@@ -119,57 +168,44 @@ func (v *verifier) run(ctx context.Context, blob repo.Blob, g *group) error {
 	if g.end {
 		check = nil
 	}
-	if err := v.chunk(ctx, blob, files, check); err != nil {
+	if err := v.chunk(blob, files, check); err != nil {
 		return &visitError{err}
 	}
 	return nil
 }
 
 // chunk checks one blob; files names what it holds when it is damaged.
-func (v *verifier) chunk(ctx context.Context, blob repo.Blob, files func() []string, check func([]byte) error) error {
-	if _, ok := v.good[blob.Digest]; ok {
-		return nil
-	}
-	reason, err := v.inspect(ctx, blob, check)
-	if err != nil {
-		return err
-	}
-	if reason != "" {
+func (v *itemVerifier) chunk(blob repo.Blob, files func() []string, check func([]byte) error) error {
+	part := v.at
+	bad := func(reason string) {
+		part.damaged.Store(true)
 		v.found(Damage{Digest: blob.Digest, Reason: reason, Files: files()})
-		return nil
 	}
-	if v.readData {
-		v.good[blob.Digest] = struct{}{}
+	size, ok := v.reader.HasFile(blob.Digest)
+	switch {
+	case !ok:
+		bad("missing")
+	case size != blob.Stored:
+		bad(fmt.Sprintf("%d bytes, %d expected", size, blob.Stored))
+	case v.look != nil:
+		room := 2*blob.Stored + blob.Len
+		return v.look(blob.Digest, room, func(ctx context.Context) (string, error) { return v.inspect(ctx, blob, check) }, bad)
 	}
 	return nil
 }
 
-func (v *verifier) inspect(ctx context.Context, blob repo.Blob, check func([]byte) error) (reason string, err error) {
-	size, ok := v.reader.HasFile(blob.Digest)
+// inspect reads a chunk and says what is wrong with it. It may be called concurrently.
+func (v *Verifier) inspect(ctx context.Context, blob repo.Blob, check func([]byte) error) (reason string, err error) {
+	reader := v.readers.Get().(*chunkReader)
+	defer v.readers.Put(reader)
+	plain, err := reader.read(ctx, blob)
+	if damage := (*repo.DamagedError)(nil); errors.As(err, &damage) {
+		return damage.Reason, nil
+	}
 	switch {
-	case !ok:
-		return "missing", nil
-	case size != blob.Stored:
-		return fmt.Sprintf("%d bytes, %d expected", size, blob.Stored), nil
-	case !v.readData:
-		return "", nil
-	}
-	stored, err := v.reader.ReadBlob(ctx, blob.Digest, blob.Stored, nil)
-	var damage *repo.DamagedError
-	if errors.As(err, &damage) {
-		return damage.Reason, nil
-	}
-	if err != nil {
+	case err != nil:
 		return "", err
-	}
-	plain, err := openFrame(v.reader, v.decoder, blob, stored, nil, nil)
-	if errors.As(err, &damage) {
-		return damage.Reason, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	if v.reader.ContentID(plain) != blob.ID {
+	case !v.reader.Encrypted() && v.reader.ContentID(plain) != blob.ID: // else the reader compared them
 		return "content is not what its id says", nil
 	}
 	if check != nil {

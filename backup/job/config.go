@@ -47,6 +47,7 @@ type Job struct {
 	AllowRMLoss bool               `yaml:"allow_rm_loss"`
 	Tags        []string           `yaml:"tags"`
 	After       []Step             `yaml:"after"`
+	Verify      Verify             `yaml:"verify"`
 	Retention   *Retention         `yaml:"retention"`
 	Copy        *Copy              `yaml:"copy"`
 	RPO         Age                `yaml:"rpo"` // how old the newest good snapshot may be; 0: any age
@@ -103,6 +104,11 @@ type Retention struct {
 	KeepTag []string `yaml:"keep_tag"`
 }
 
+// Verify says what the step verify-data reads.
+type Verify struct {
+	Sample Share `yaml:"sample"` // of the whole repository; 0: all of the new snapshot
+}
+
 // Copy says where the step of that name copies to.
 type Copy struct {
 	To             []string `yaml:"to"` // repositories by name, in this order
@@ -115,7 +121,7 @@ type Step string
 // The steps.
 const (
 	StepVerify     Step = "verify"      // that everything is there, with the right size
-	StepVerifyData Step = "verify-data" // the new snapshot's data is read and decoded as well
+	StepVerifyData Step = "verify-data" // the new snapshot's data, or a sample of all, is read and decoded as well
 	StepForget     Step = "forget"      // what the retention does not keep, of this host and job
 	StepGC         Step = "gc"          // free the space
 	StepCopy       Step = "copy"        // of this host and job, what is newer than the newest copy

@@ -131,6 +131,8 @@ func (j *Job) checkAfter() string {
 		return "after: forget needs a retention that keeps something"
 	case !forgets && j.Retention != nil:
 		return "retention is given, and nothing applies it: put forget into after"
+	case j.Verify.Sample.Share > 0 && !slices.Contains(j.After, StepVerifyData):
+		return "verify: a sample is given, and nothing reads it: put verify-data into after"
 	}
 	if r := j.Retention; r != nil {
 		for _, n := range []int{r.Last, r.Hourly, r.Daily, r.Weekly, r.Monthly, r.Yearly} {

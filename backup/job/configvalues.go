@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"davit/backup"
+	"davit/backup/verified"
 )
 
 // Duration is a time as Go writes it: 90s, 10m, 6h.
@@ -21,6 +22,9 @@ type Age struct{ backup.Age }
 func (a Age) Duration() time.Duration {
 	return time.Duration((a.Years*365+a.Days)*24+a.Hours) * time.Hour
 }
+
+// Share is a part of all data: 5%.
+type Share struct{ verified.Share }
 
 // IONice is how a run stands in line for the disk.
 type IONice struct {
@@ -47,6 +51,15 @@ func (a *Age) UnmarshalYAML(node ast.Node) error {
 		if a.Age, err = backup.ParseAge(text); err != nil {
 			err = fmt.Errorf("%q is no length of time: write 26h, 30d, 8w or 1y", text)
 		}
+	}
+	return at(node, err)
+}
+
+// UnmarshalYAML reads a share.
+func (s *Share) UnmarshalYAML(node ast.Node) error {
+	text, err := word(node)
+	if err == nil {
+		s.Share, err = verified.ParseShare(text)
 	}
 	return at(node, err)
 }

@@ -41,6 +41,29 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// With a sample each night reads a part of all that is there, and says how far it is.
+func TestRunSample(t *testing.T) {
+	h := newTestHost(t)
+	c, j := h.config(t, "    after: [verify-data]\n    verify: {sample: 50%}", "")
+	for i := range 4 {
+		rec, err := Run(t.Context(), h.env, c, j)
+		if err != nil || len(rec.Steps) != 1 || !strings.Contains(rec.Steps[0].Detail, " read since ") {
+			t.Fatalf("run %d: %+v, %v", i, rec, err)
+		}
+	}
+	damage(t, h.repo)
+	for range 4 { // its turn comes
+		rec, err := Run(t.Context(), h.env, c, j)
+		if rec.Result == ResultDamaged {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("no run found the damage")
+}
+
 // What is damaged is found, is the result, and keeps the steps after it from being done.
 func TestRunDamaged(t *testing.T) {
 	h := newTestHost(t)

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"davit/backup"
 	"davit/backup/repo"
@@ -45,11 +46,19 @@ func (r *run) step(ctx context.Context, step Step) (detail string, err error) {
 }
 
 func (r *run) verify(ctx context.Context, data bool) (string, error) {
-	report, err := backup.Verify(ctx, r.backup, backup.VerifyOptions{Spec: r.record.Snapshot, ReadData: data})
+	o := backup.VerifyOptions{Spec: r.record.Snapshot, ReadData: data, Remember: data}
+	if sample := r.job.Verify.Sample.Share; data && sample > 0 {
+		o.Spec, o.Sample = "", sample
+	}
+	report, err := backup.Verify(ctx, r.backup, o)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("checked %s", plural(report.Blobs, "blob")), report.Err()
+	detail := fmt.Sprintf("checked %s", plural(report.Blobs, "blob"))
+	if d := report.Data; d != nil && d.Blobs > 0 {
+		detail += fmt.Sprintf(", %d of %d of them read since %s", d.ReadBlobs, d.Blobs, d.Since.Format(time.DateOnly))
+	}
+	return detail, report.Err()
 }
 
 func (r *run) forget(ctx context.Context) (string, error) {

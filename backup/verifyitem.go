@@ -1,0 +1,148 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"davit/backup/chunk"
+	"davit/backup/repo"
+)
+
+// itemDamage is one damaged blob of an item.
+type itemDamage struct {
+	digest, reason string
+	files          []string
+}
+
+func (v *verifyRun) snapshot(ctx context.Context, s repo.Snapshot) error {
+	v.report.Snapshots++
+	for _, it := range s.Items {
+		if !v.wanted(it) {
+			continue
+		}
+		v.report.Items++
+		v.report.Files += annotatedNumber(it, annFiles, 0)
+		ref := FormatItem(it.Kind, it.Name)
+		v.env.reporter().Item(s.ID + ":" + ref)
+		damage, known := v.seen[itemKey(it)]
+		if !known {
+			var err error
+			if damage, err = v.item(ctx, it); err != nil {
+				return fmt.Errorf("verify %s of snapshot %s: %w", ref, s.ID, err)
+			}
+			v.seen[itemKey(it)] = damage
+		}
+		for _, d := range damage {
+			v.hit(d, s.ID, ref)
+		}
+	}
+	return nil
+}
+
+// item checks one item and says what is wrong with it.
+func (v *verifyRun) item(ctx context.Context, it repo.Item) ([]itemDamage, error) {
+	var look chunk.Look
+	wait := func() error { return nil }
+	if v.data != nil {
+		look, wait = v.data.item(ctx)
+	}
+	found := &damageList{}
+	check := v.image
+	if isTree(it.Kind) {
+		check = v.tree
+	}
+	err := check(ctx, it, look, found)
+	// What one of several readers met is the reason why the others were told to stop.
+	if readErr := wait(); readErr != nil {
+		err = readErr
+	}
+	return found.list, err
+}
+
+// damageList is filled by several goroutines.
+type damageList struct {
+	mu   sync.Mutex
+	list []itemDamage
+}
+
+func (l *damageList) add(d itemDamage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, d)
+}
+
+func (v *verifyRun) tree(ctx context.Context, it repo.Item, look chunk.Look, found *damageList) error {
+	return v.chunks.Item(ctx, it.Desc, look, func(d chunk.Damage) {
+		found.add(itemDamage{digest: d.Digest.String(), reason: d.Reason, files: d.Files})
+	})
+}
+
+// image checks an image or a definition: manifests by content, the rest as asked.
+func (v *verifyRun) image(ctx context.Context, it repo.Item, look chunk.Look, found *damageList) error {
+	absent := absentBlobs(it)
+	items := itemCounter{v.counter, v.env.Repo.NewItemReader()}
+	tell := func(err error) (told bool) {
+		var damaged *repo.DamagedError
+		if told = errors.As(err, &damaged); told {
+			found.add(itemDamage{digest: damaged.Digest.String(), reason: damaged.Reason})
+		}
+		return told
+	}
+	desc, err := items.open(ctx, it.Desc)
+	if err == nil {
+		err = walkImage(ctx, items, desc, func(desc ocispec.Descriptor) error {
+			if absent[desc.Digest.String()] {
+				return errSkipBlob
+			}
+			err := v.blob(items, desc, look, func(reason string) {
+				if d, err := repo.ParseDigest(desc.Digest.String()); err == nil {
+					found.add(itemDamage{digest: items.StoredDigest(d).String(), reason: reason})
+				}
+			})
+			if tell(err) {
+				return errSkipBlob
+			}
+			return err
+		})
+	}
+	if tell(err) {
+		return nil
+	}
+	return err
+}
+
+// hit files a damaged blob under its digest.
+func (v *verifyRun) hit(d itemDamage, snapshot, item string) {
+	key := d.digest
+	if key == "" {
+		key = snapshot + " " + d.reason
+	}
+	i, ok := v.byDigest[key]
+	if !ok {
+		i = len(v.report.Damaged)
+		v.byDigest[key] = i
+		v.report.Damaged = append(v.report.Damaged, DamagedBlob{Digest: d.digest, Reason: d.reason, Hits: []Hit{}})
+	}
+	blob := &v.report.Damaged[i]
+	h := slices.IndexFunc(blob.Hits, func(h Hit) bool { return h.Snapshot == snapshot && h.Item == item })
+	if h < 0 {
+		h = len(blob.Hits)
+		blob.Hits = append(blob.Hits, Hit{Snapshot: snapshot, Item: item})
+	}
+	for _, file := range d.files {
+		switch {
+		case slices.Contains(blob.Hits[h].Files, file):
+		case len(blob.Hits[h].Files) < MaxHitFiles:
+			blob.Hits[h].Files = append(blob.Hits[h].Files, file)
+		default:
+			blob.Hits[h].More++
+		}
+	}
+	slices.SortFunc(blob.Hits[h].Files, strings.Compare)
+}
