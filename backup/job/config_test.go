@@ -43,7 +43,7 @@ func TestConfigErrors(t *testing.T) {
 		{"forget without retention", repository + "jobs:\n  a: {after: [forget]}\n", 0, "needs a retention"},
 		{"retention without forget", repository + "jobs:\n  a: {retention: {daily: 3}}\n", 0, "nothing applies it"},
 		{"sample without verify-data", repository + "jobs:\n  a: {after: [verify], verify: {sample: 5%}}\n", 0, "nothing reads it"},
-		{"sample of too much", repository + "jobs:\n  a:\n    after: [verify-data]\n    verify: {sample: 500%}\n", 6, "is no share"},
+		{"sample of too much", repository + "jobs:\n  a:\n    after: [verify-data]\n    verify: {sample: 500%}\n", 7, "is no share"},
 		{"retention of nothing", repository + "jobs:\n  a: {after: [forget], retention: {daily: 0}}\n", 0, "keeps something"},
 		{"negative retention", repository + "jobs:\n  a: {after: [forget], retention: {daily: -1}}\n", 0, "-1 is no number"},
 		{"tag", repository + "jobs:\n  a: {tags: [a b]}\n", 0, "is no tag"},
