@@ -95,7 +95,7 @@ func TestExample(t *testing.T) {
 	commented := regexp.MustCompile(`(?m)^( *)# ( *[a-z][a-z0-9_-]*:( .*)?)$`)
 	contradicts := regexp.MustCompile(`(?m)^.*# no_images:.*\n`) // images are listed there, too
 	all := commented.ReplaceAll(contradicts.ReplaceAll(Example(), nil), []byte("$1$2"))
-	all = []byte(strings.Replace(string(all), "after: [verify,", "after: [verify, copy,", 1))
+	all = []byte(strings.Replace(string(all), "after: [verify,", "after: [verify-data, copy,", 1))
 	full, err := ParseConfig("example", all)
 	if err != nil {
 		t.Fatalf("%v in:\n%s", err, all)
