@@ -15,7 +15,7 @@ func (h *host) backupVerifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
 		Usage:     "Check that snapshots are whole and would restore",
-		UsageText: "davit backup verify --repo DIR [SNAPSHOT[:KIND/NAME]] [--read-data] [flags]",
+		UsageText: "davit backup verify --repo DIR [SNAPSHOT[:KIND/NAME]] [flags]",
 		Description: paragraph("Without --read-data every manifest is read, and every blob must be there with the right size. "+
 			"With it every blob is read, checked against its digest and decoded; a run that was cut short goes on within a week. "+
 			"With --sample a part of the data is read, what was not for the longest time: 20 runs of 5% read everything. "+
