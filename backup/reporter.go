@@ -4,7 +4,7 @@ package backup
 // once and must not block.
 type Reporter interface {
 	// Start says how much there is to do, as far as it is known; a later call
-	// replaces an earlier one. bytes and entries are 0 when unknown.
+	// replaces an earlier one. bytes and entries are 0 when unknown, or when what follows has none.
 	Start(bytes, entries int64)
 	// Item names what is at work from now on, "volume/pgdata" or "freeze web, db".
 	Item(name string)

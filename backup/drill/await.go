@@ -24,6 +24,7 @@ type awaiting struct {
 	container *Container
 	id        string
 	began     time.Time
+	started   time.Time // as began, by the clock that deadline is of
 	deadline  time.Time
 
 	checked  bool // it has a health check
@@ -95,7 +96,7 @@ func (w *awaiting) look(ctx context.Context) (state, error) {
 	return stateOf(c)
 }
 
-// ended starts a container that has ended once more, when its restart policy would have and there is time.
+// ended starts a container that has ended once more, when its restart policy would have and it has not done so for long.
 func (w *awaiting) ended(ctx context.Context, s state) (since time.Time) {
 	w.health = "exited"
 	why := fmt.Errorf("it ended with exit code %d", s.ExitCode)
@@ -105,13 +106,21 @@ func (w *awaiting) ended(ctx context.Context, s state) (since time.Time) {
 	case s.Error != "":
 		why = fmt.Errorf("%w: %s", why, s.Error)
 	}
-	if !w.container.restarts || time.Now().Add(againAfter).After(w.deadline) || !pause(ctx, againAfter) {
+	if !w.container.restarts || time.Now().Add(againAfter).After(w.patience()) || !pause(ctx, againAfter) {
 		w.err = why
 		return
 	}
 	w.restarts++
 	w.err = w.run.env.Engine.Start(ctx, w.id)
 	return time.Now()
+}
+
+// patience is until when a container that ends is started again.
+func (w *awaiting) patience() time.Time {
+	if decided := w.started.Add(w.run.plan.Options.Patience); decided.Before(w.deadline) {
+		return decided
+	}
+	return w.deadline
 }
 
 // late gives up on a container that runs and does not get ready.

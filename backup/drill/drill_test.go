@@ -46,6 +46,7 @@ func TestDrill(t *testing.T) {
 	t.Run("fails", func(t *testing.T) { testFails(t, h) })
 	if integration {
 		t.Run("loads images", func(t *testing.T) { testLoads(t, h) })
+		t.Run("interrupted", func(t *testing.T) { testInterrupted(t, h) })
 	}
 	t.Run("killed", func(t *testing.T) { testKilled(t, h) })
 	t.Run("damage", func(t *testing.T) { testDamage(t, h) })

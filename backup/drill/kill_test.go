@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -87,6 +88,49 @@ func testKilled(t *testing.T, h *realHost) {
 		}
 		if Left(h.env.StateDir) {
 			t.Errorf("killed at %s: the journal is still there", at)
+		}
+	}
+}
+
+// interrupter cancels the drill the moment that it does a certain thing.
+type interrupter struct {
+	backup.NoReporter
+	at   string
+	stop context.CancelCauseFunc
+}
+
+func (i interrupter) Item(name string) {
+	if strings.HasPrefix(name, i.at) {
+		i.stop(errStopped)
+	}
+}
+
+var errStopped = errors.New("somebody stops it")
+
+// Whenever a drill is interrupted, it removes all that it made itself, and its report says that it was interrupted; when that comes
+// with the clean-up, that is done all the same.
+func testInterrupted(t *testing.T, h *realHost) {
+	defer func() { h.env.Reporter = nil }()
+	before := h.everything(t)
+	for _, at := range []string{"images", "volume/", "start", "probe", "read", "remove"} {
+		ctx, stop := context.WithCancelCause(t.Context())
+		h.env.Reporter = interrupter{at: at, stop: stop}
+		plan, err := Make(ctx, h.env, h.eng, Options{Spec: "latest", Timeout: 20 * time.Second, Probes: []Probe{mustProbe(t, "shop-web-1=sleep 1")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := Run(ctx, h.env, h.eng, plan)
+		if ctx.Err() == nil {
+			t.Fatalf("it never came to %q", at)
+		}
+		if !errors.Is(err, errStopped) || report.Verdict != Interrupted || report.Removed == nil {
+			t.Errorf("at %s: %v: %+v", at, err, report)
+		}
+		if after := h.everything(t); after != before {
+			t.Errorf("at %s: the host is not as it was:\n%s\nnow:\n%s", at, before, after)
+		}
+		if Left(h.env.StateDir) {
+			t.Errorf("at %s: the journal is still there", at)
 		}
 	}
 }

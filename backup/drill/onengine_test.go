@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"davit/backup"
 	"davit/engine/enginetest"
@@ -58,6 +59,54 @@ func TestHostileOnEngine(t *testing.T) {
 		t.Errorf("the original's device held %q and holds %q, %v", before, after, err)
 	}
 	h.CLI(t, "rm", "-f", "boss", "mate")
+}
+
+// What is decided ends the wait, however long that may be: a probe that fails and fails, a container that ends and is started
+// again, and one that ends while it is asked. A probe that cannot tell yet is asked for longer.
+func TestDecided(t *testing.T) {
+	h := newRealHost(t, enginetest.DockerdOptions{})
+	h.MakeImage(t, "app:1")
+	dir := filepath.Join(h.disk, "state-of-app")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h.RunContainer(t, "--name", "app", "--init", "--restart", "always", "-v", dir+":/data", "app:1", "sh", "-c",
+		"[ ! -e /data/broken ] || exit 7; [ ! -e /data/brief ] || exec sleep 4; exec sleep 3600")
+	h.save(t, backup.Selection{Containers: []string{"app"}})
+	o := Options{Timeout: 5 * time.Minute, Patience: 2 * time.Second}
+	fails := func(o Options, check, detail string) {
+		t.Helper()
+		began := time.Now()
+		report, err := h.drill(t, o)
+		var failed *FailedError
+		c := report.find(check, "container/app")
+		if !errors.As(err, &failed) || len(c) != 1 || !strings.Contains(c[0].Detail, detail) || time.Since(began) > time.Minute {
+			t.Errorf("after %v: %v: %+v", time.Since(began), err, report.Checks)
+		}
+	}
+	o.Probes = []Probe{mustProbe(t, "app=echo no; exit 3")}
+	fails(o, "probe", "ended with exit code 3: no")
+	o.Probes = []Probe{mustProbe(t, "app=sleep 1; echo x >> /tmp/n; [ $(wc -l < /tmp/n) -gt 4 ] || exit 75")}
+	if report, err := h.drill(t, o); err != nil {
+		t.Errorf("a probe that says that it cannot tell yet: %v: %+v", err, report.Checks)
+	}
+	for file, want := range map[string][2]string{"broken": {"start", "it ended with exit code 7"}, "brief": {"probe", "the container has ended"}} {
+		h.mark(t, dir, file)
+		o.Probes = []Probe{mustProbe(t, "app=sleep 2; exit 75")}
+		fails(o, want[0], want[1])
+	}
+}
+
+// mark saves the container with one more file in its folder, and takes the file away again.
+func (h *realHost) mark(t *testing.T, dir, file string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.save(t, backup.Selection{Containers: []string{"app"}})
+	if err := os.Remove(filepath.Join(dir, file)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // lookAtScratch looks at the containers and networks of a drill as the engine has them.

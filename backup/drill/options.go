@@ -15,6 +15,10 @@ import (
 // DefaultTimeout is how long each container may take to be ready.
 const DefaultTimeout = 5 * time.Minute
 
+// DefaultPatience is how long a container may end, or fail a probe, again and again: what needs a while, such as a database that
+// opens its port, has come by then.
+const DefaultPatience = 30 * time.Second
+
 // Options is the whole input of Make beside the host and the repository.
 type Options struct {
 	Spec     string // snapshot: "latest", an id, or the beginning of one
@@ -28,6 +32,7 @@ type Options struct {
 	TargetRTO time.Duration // 0: none
 	TargetRPO time.Duration // 0: none
 	Timeout   time.Duration // for each container to be ready; 0 is DefaultTimeout
+	Patience  time.Duration // how long it may end or fail its probes, over and over, until that is its answer; 0 is DefaultPatience
 	Keep      bool          // a failed drill leaves what it made, for somebody to look at
 }
 

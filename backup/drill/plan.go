@@ -25,6 +25,9 @@ func Make(ctx context.Context, env *backup.Env, eng Engine, o Options) (*Plan, e
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	if o.Patience == 0 {
+		o.Patience = DefaultPatience
+	}
 	ref, err := backup.ParseItemRef(o.Spec)
 	if err != nil {
 		return nil, err

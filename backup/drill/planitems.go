@@ -65,7 +65,7 @@ func (b *planner) volume(it repo.Item, inside string) string {
 	b.plan.Volumes = append(b.plan.Volumes, Volume{
 		Item: ref, Path: inside, Of: it.Name, Name: name, Bytes: max(saved.Stream, saved.Bytes, 0), Entries: saved.Entries, item: it,
 	})
-	b.plan.bytes += max(saved.Bytes, 0)
+	b.plan.bytes += 2 * max(saved.Bytes, 0) // restored, and compared
 	return name
 }
 

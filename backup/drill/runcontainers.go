@@ -103,7 +103,8 @@ func (r *run) startLevel(ctx context.Context, level []*Container) error {
 			continue
 		}
 		r.reporter().Item("start " + c.Of)
-		w := &awaiting{run: r, container: c, id: id, began: r.env.Now(), deadline: time.Now().Add(r.plan.Options.Timeout)}
+		w := &awaiting{run: r, container: c, id: id, began: r.env.Now(), started: time.Now()}
+		w.deadline = w.started.Add(r.plan.Options.Timeout)
 		w.err = r.env.Engine.Start(ctx, id)
 		waits = append(waits, w)
 	}
@@ -143,7 +144,9 @@ func (r *run) started(ctx context.Context, w *awaiting) {
 	for _, p := range w.container.Probes {
 		if !r.probe(ctx, w, p) {
 			s.Result = Fail
-			r.report.Checks[len(r.report.Checks)-1].addOutput("the container printed last:\n" + r.lastWords(ctx, w.id))
+			if last := r.lastWords(ctx, w.id); last != "" {
+				r.report.Checks[len(r.report.Checks)-1].addOutput("the container printed last:\n" + last)
+			}
 		}
 	}
 	r.report.Containers = append(r.report.Containers, s)

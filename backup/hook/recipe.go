@@ -16,7 +16,7 @@ func recipe(app string) (Command, bool) {
 
 // Probe is the command that proves that an app came back with what it held; false for one that is not known. Its last
 // line says what was found. It fails when there is nothing to be found, or, where that may well be, begins that line
-// with "warning: ".
+// with "warning: ". While the app reads its files it ends with [NotYet].
 func Probe(app string) (Command, bool) {
 	switch app {
 	case "postgres":
@@ -31,6 +31,8 @@ func Probe(app string) (Command, bool) {
 // error. A server without any table is one that made itself anew because its files were not there.
 const postgresProbe = `
 ask() { psql -X -q -A -t -w -v ON_ERROR_STOP=1 -U "${POSTGRES_USER:-postgres}" "$@"; }
+pg_isready -q -t 5 -U "${POSTGRES_USER:-postgres}"
+[ $? != 1 ] || { echo 'it starts up'; exit 75; }
 databases=$(ask -d postgres -c "select datname from pg_database where datallowconn and not datistemplate order by 1") || exit 1
 tables=0 found=0
 list='pg_tables where schemaname not in ($$pg_catalog$$, $$information_schema$$)'
@@ -49,7 +51,11 @@ echo "$tables tables in $found databases"
 // redisProbe counts keys. A server that reads its files, or could not, says so.
 const redisProbe = `
 said=$(redis-cli PING 2>&1)
-[ "$said" = PONG ] || { echo "$said"; exit 1; }
+case $said in
+PONG) ;;
+LOADING*) echo "$said"; exit 75 ;;
+*) echo "$said"; exit 1 ;;
+esac
 keys=$(redis-cli INFO keyspace | sed -n 's/^db[0-9]*:keys=\([0-9]*\),.*/\1/p' | { sum=0; while read -r n; do sum=$((sum + n)); done; echo "$sum"; })
 if [ "$keys" -gt 0 ]; then echo "$keys keys"; else echo "warning: it answers, and holds no keys"; fi
 `

@@ -27,8 +27,12 @@ type Result struct {
 	Command   string
 	Output    string // its end
 	Err       error
+	Code      int // exit code; 0 as well when it did not come to one
 	Took      time.Duration
 }
+
+// NotYet is the exit code by which a probe says that it cannot tell yet (EX_TEMPFAIL).
+const NotYet = 75
 
 // Runner runs the hooks of one process.
 type Runner struct {
@@ -122,7 +126,7 @@ func Run(ctx context.Context, eng Engine, container, when string, c Command, tim
 	case code != 0:
 		err = fmt.Errorf("%s (%s) ended with exit code %d%s", when, c.Text, code, lastWords(out.String()))
 	}
-	return Result{Container: container, When: when, Command: c.Text, Output: out.String(), Err: err, Took: now().Sub(began)}
+	return Result{Container: container, When: when, Command: c.Text, Output: out.String(), Err: err, Code: code, Took: now().Sub(began)}
 }
 
 // lastWords is the last line that a command printed, for an error.

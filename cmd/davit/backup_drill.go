@@ -203,7 +203,7 @@ func (h *host) showDrillPlan(c *cli.Context, plan *drill.Plan) error {
 }
 
 func (h *host) runDrill(c *cli.Context, env *backup.Env, eng drill.Engine, plan *drill.Plan, reports []string) error {
-	p := h.startRunProgress(c)
+	p := h.startRunProgress(c, "drill")
 	defer p.close()
 	env.Reporter = p
 	report, err := drill.Run(c.Context, env, eng, plan)
@@ -215,7 +215,32 @@ func (h *host) runDrill(c *cli.Context, env *backup.Env, eng drill.Engine, plan 
 	if c.Bool("json") {
 		return errors.Join(err, writeJSON(h.out, report))
 	}
-	return errors.Join(err, writeDrillReport(h.out, report))
+	return errors.Join(shownDrill(err), writeDrillReport(h.out, report))
+}
+
+// shownDrillError is a *drill.FailedError whose report has just been written: it does not say all of it once more.
+type shownDrillError struct{ *drill.FailedError }
+
+func (e shownDrillError) Error() string {
+	return fmt.Sprintf("%s failed in drill %s", countOf(e.Report.Count(drill.Fail), "check", "checks"), e.Report.ID)
+}
+
+func (e shownDrillError) Unwrap() error { return e.FailedError }
+
+// shownDrill shortens the error of a drill whose report has been written, also among joined ones.
+func shownDrill(err error) error {
+	if failed, ok := err.(*drill.FailedError); ok {
+		return shownDrillError{failed}
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var list []error
+	for _, e := range joined.Unwrap() {
+		list = append(list, shownDrill(e))
+	}
+	return errors.Join(list...)
 }
 
 func writeReports(report *drill.Report, files []string) error {

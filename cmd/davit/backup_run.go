@@ -60,7 +60,7 @@ func (h *host) backupRun(c *cli.Context) error {
 	if c.Bool("dry-run") {
 		return h.planJob(c, cfg, j)
 	}
-	p := h.startRunProgress(c)
+	p := h.startRunProgress(c, "backup")
 	defer p.close()
 	env, err := h.jobEnv(c, p)
 	if err != nil {
@@ -109,12 +109,12 @@ func (h *host) readJob(c *cli.Context, name string) (*job.Config, *job.Job, erro
 }
 
 // startRunProgress shows a bar to somebody who looks; what cron runs is quiet.
-func (h *host) startRunProgress(c *cli.Context) *progress {
+func (h *host) startRunProgress(c *cli.Context, verb string) *progress {
 	how := c.String("progress")
 	if how == progressAuto && !h.errTTY {
 		how = progressNone
 	}
-	return h.startProgressAs(how, "backup")
+	return h.startProgressAs(how, verb)
 }
 
 // jobEnv is what a run gets of this process.

@@ -75,8 +75,12 @@ func (h *host) startProgressAs(how, verb string) *progress {
 	return p
 }
 
-// Start implements backup.Reporter.
-func (p *progress) Start(bytes, _ int64) { p.total.Store(bytes) }
+// Start implements backup.Reporter. Of work that begins without bytes what was done before is not shown.
+func (p *progress) Start(bytes, _ int64) {
+	if p.total.Store(bytes); bytes == 0 {
+		p.done.Store(0)
+	}
+}
 
 // Item implements backup.Reporter.
 func (p *progress) Item(name string) { p.item.Store(&name) }
@@ -173,6 +177,9 @@ func (s progressState) line() string {
 }
 
 func (s progressState) numbers() string {
+	if s.Total <= 0 && s.Done == 0 && s.Item != "" {
+		return s.Item
+	}
 	parts := []string{size(s.Done)}
 	if s.Total > 0 {
 		parts[0] += " of " + size(s.Total)
@@ -199,7 +206,7 @@ func (m *rateMeter) rate(elapsed time.Duration, done int64) int64 {
 	if seconds <= 0 {
 		return int64(m.smoothed)
 	}
-	current := float64(done-m.done) / seconds
+	current := float64(max(0, done-m.done)) / seconds
 	weight := min(1, seconds/10)
 	if m.at == 0 {
 		weight = 1

@@ -180,3 +180,17 @@ func (s *engineSite) notMounted(t *testing.T, volume string) {
 		t.Errorf("%s is still mounted", volume)
 	}
 }
+
+// A drill on an engine that is not here is refused in one line, before anything is made; a snapshot of one can be drilled here.
+func TestDrillElsewhere(t *testing.T) {
+	enginetest.NeedRoot(t)
+	s := newTLSSite(t)
+	s.CLI(t, "volume", "create", "plain")
+	s.RunContainer(t, "--name", "web", "--init", "-v", "plain:/data", "bb:1", "sh", "-c", "echo there > /data/file; exec sleep 1d")
+	s.ok(t, s.far("backup", "create", "--container", "web", "--progress", "none")...)
+	r := s.ends(t, []int{1}, s.far("backup", "drill", "--yes")...)
+	if oneLine(t, r); !strings.Contains(r.err, "the engine is not local: it is reached over tcp") || !strings.Contains(r.err, "hint: run the drill on the engine's own host") {
+		t.Errorf("refused with %s", r.err)
+	}
+	s.ok(t, "--host", s.Host, "backup", "drill", "--yes", "--probe", "web=grep there /data/file")
+}
