@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"davit/backup/repo"
@@ -55,7 +54,7 @@ func Compare(ctx context.Context, r Reader, item ocispec.Descriptor, dst *hostfs
 	}
 	c := &comparison{
 		dst: dst, progress: o.Progress,
-		stream: restorer{reader: r, decoder: dec, selection: selection{path: o.Path}},
+		stream: streamReader{r, dec, selection{path: o.Path}},
 	}
 	if err := c.stream.selection.resolve(ctx, r, item); err != nil {
 		return nil, err
@@ -70,9 +69,9 @@ func Compare(ctx context.Context, r Reader, item ocispec.Descriptor, dst *hostfs
 	return &c.result, nil
 }
 
-// comparison is one run of Compare. The restorer only plans the order in which the stream is read.
+// comparison is one run of Compare.
 type comparison struct {
-	stream   restorer
+	stream   streamReader
 	dst      *hostfs.Root
 	progress Progress
 
@@ -83,28 +82,13 @@ type comparison struct {
 
 func (c *comparison) content(ctx context.Context, item ocispec.Descriptor, workers int) error {
 	defer c.closeBig()
-	group, ctx := errgroup.WithContext(ctx)
-	jobs := make(chan restoreJob, jobsAhead)
-	group.Go(func() error {
-		defer close(jobs)
-		return c.stream.plan(ctx, item, jobs)
+	return c.stream.share(ctx, item, workers, func() contentWorker {
+		return &compareWorker{
+			chunkReader: chunkReader{reader: c.stream.reader, decoder: c.stream.decoder},
+			folder:      openFolder{root: c.dst},
+			c:           c,
+		}
 	})
-	for range workers {
-		group.Go(func() error {
-			w := &compareWorker{chunkReader: chunkReader{reader: c.stream.reader, decoder: c.stream.decoder}, c: c}
-			defer w.close()
-			for job := range jobs {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if err := w.do(ctx, job); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return group.Wait()
 }
 
 func (c *comparison) closeBig() {

@@ -54,7 +54,7 @@ func (w *compareWorker) file(dir *hostfs.Dir, name string, e *streamEntry, to st
 }
 
 // chunk compares one chunk of a big file.
-func (w *compareWorker) chunk(ctx context.Context, job restoreJob) error {
+func (w *compareWorker) chunk(ctx context.Context, job contentJob) error {
 	t := job.target
 	select {
 	case <-t.ready:

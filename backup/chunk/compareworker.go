@@ -11,95 +11,45 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"davit/backup/repo"
 	"davit/engine/hostfs"
 )
 
 // A compareWorker compares the entries of runs and the chunks of big files with what is on disk.
 type compareWorker struct {
 	chunkReader
+	folder openFolder
 	c      *comparison
-	folder string
-	dir    *hostfs.Dir
 	buf    []byte
 }
 
-func (w *compareWorker) close() {
-	if w.dir != nil {
-		_ = w.dir.Close() // only read
-		w.dir = nil
-	}
-}
+func (w *compareWorker) close() { w.folder.close() }
 
-func (w *compareWorker) do(ctx context.Context, job restoreJob) error {
-	if job.isRun {
-		return w.run(ctx, job)
-	}
-	return w.chunk(ctx, job)
-}
-
-func (w *compareWorker) run(ctx context.Context, job restoreJob) error {
-	opened := false
-	if job.target != nil {
-		defer func() {
-			if !opened {
-				job.target.abandon()
-			}
-		}()
-	}
+func (w *compareWorker) run(ctx context.Context, job contentJob) error {
 	plain, err := w.readWhole(ctx, job.run)
 	if err != nil {
 		return err
 	}
-	reader := &entryReader{data: plain}
-	var e streamEntry
-	var files, entries, size int64
-	for reader.more() {
-		if err := reader.next(&e); err != nil {
-			return &repo.DamagedError{Digest: job.run.Digest, Reason: err.Error()}
-		}
-		to, ok := w.c.stream.selection.place(e.header.path)
-		if !ok {
-			continue
-		}
-		if e.big && job.target == nil {
-			return &repo.DamagedError{Digest: job.run.Digest, Reason: "a file's content is missing after its header"}
-		}
-		entries++
-		if e.header.kind == tarFile {
-			files, size = files+1, size+int64(len(e.content))
-		}
-		ok, err := w.entry(&e, to, job.target)
+	entries, files, size, err := w.c.stream.visitRun(job, plain, func(e *streamEntry, to string) (bool, error) {
+		opened, err := w.entry(e, to, job.target)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			w.c.differ(to, missingEntry)
 		case err != nil:
 			w.c.differ(to, "cannot be read: %v", err)
 		}
-		opened = opened || ok && e.big
+		return opened, nil
+	})
+	if err != nil {
+		return err
 	}
 	w.c.count(1, entries, files, size)
 	return nil
 }
 
-// open returns the folder of an entry.
-func (w *compareWorker) open(folder string) (*hostfs.Dir, error) {
-	if w.dir != nil && w.folder == folder {
-		return w.dir, nil
-	}
-	w.close()
-	dir, err := w.c.dst.OpenDir(folder)
-	if err != nil {
-		return nil, err
-	}
-	w.dir, w.folder = dir, folder
-	return dir, nil
-}
-
 // entry compares one entry. It returns true when a big file is open for the chunks that follow.
 func (w *compareWorker) entry(e *streamEntry, to string, target *bigTarget) (opened bool, err error) {
 	h := &e.header
-	dir, err := w.open(parent(to))
+	dir, err := w.folder.open(parent(to))
 	if err != nil {
 		return false, err
 	}
@@ -159,7 +109,7 @@ func (w *compareWorker) link(h *header, to string, st *hostfs.Stat) error {
 	if !ok || target == to {
 		return nil
 	}
-	dir, err := w.open(parent(target))
+	dir, err := w.folder.open(parent(target))
 	if err != nil {
 		return err
 	}

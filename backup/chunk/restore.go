@@ -10,10 +10,8 @@ import (
 	"sync/atomic"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"davit/backup/repo"
 	"davit/engine/hostfs"
 )
 
@@ -57,8 +55,8 @@ func Restore(ctx context.Context, r Reader, item ocispec.Descriptor, dst *hostfs
 	if o.Workers == 0 {
 		o.Workers = 2 * runtime.GOMAXPROCS(0)
 	}
-	re := &restorer{reader: r, decoder: dec, dst: dst, options: o, selection: selection{path: o.Path}}
-	if err := re.selection.resolve(ctx, r, item); err != nil {
+	re := &restorer{stream: streamReader{r, dec, selection{path: o.Path}}, dst: dst, options: o}
+	if err := re.stream.selection.resolve(ctx, r, item); err != nil {
 		return nil, err
 	}
 	if re.created, err = dst.NewFiles(); err != nil {
@@ -83,13 +81,11 @@ func Restore(ctx context.Context, r Reader, item ocispec.Descriptor, dst *hostfs
 // it, and what belongs to folders last, deepest first: writing into a folder moves
 // its times, and its mode may forbid writing.
 type restorer struct {
-	reader    Reader
-	decoder   *Decoder
-	dst       *hostfs.Root
-	options   RestoreOptions
-	selection selection
-	flusher   *flusher
-	created   hostfs.NewFiles // what a file is like before its metadata is set
+	stream  streamReader
+	dst     *hostfs.Root
+	options RestoreOptions
+	flusher *flusher
+	created hostfs.NewFiles // what a file is like before its metadata is set
 
 	entries, files, bytes atomic.Int64
 
@@ -107,46 +103,18 @@ type folderMeta struct {
 	meta hostfs.Meta
 }
 
-// A restoreJob is a run with the content of its big file, or some chunks of a
-// big file whose run is in an earlier job.
-type restoreJob struct {
-	run    repo.Blob
-	isRun  bool
-	chunk  repo.Blob
-	target *bigTarget
-	at     int64 // of chunk in the stored content
-}
-
-// jobsAhead bounds the jobs that wait for a worker.
-const jobsAhead = 64
-
+// content writes all runs and chunks.
 func (re *restorer) content(ctx context.Context, item ocispec.Descriptor) error {
-	group, ctx := errgroup.WithContext(ctx)
-	jobs := make(chan restoreJob, jobsAhead)
-	group.Go(func() error {
-		defer close(jobs)
-		return re.plan(ctx, item, jobs)
-	})
-	for range re.options.Workers {
-		group.Go(func() error {
-			w := re.worker()
-			defer w.close()
-			for job := range jobs {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if err := w.do(ctx, job); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return re.closeTargets(group.Wait())
+	err := re.stream.share(ctx, item, re.options.Workers, func() contentWorker { return re.worker() })
+	return re.closeTargets(err)
 }
 
 func (re *restorer) worker() *restoreWorker {
-	return &restoreWorker{chunkReader: chunkReader{reader: re.reader, decoder: re.decoder}, re: re}
+	return &restoreWorker{
+		chunkReader: chunkReader{reader: re.stream.reader, decoder: re.stream.decoder},
+		folder:      openFolder{root: re.dst},
+		re:          re,
+	}
 }
 
 // closeTargets closes the big files whose content did not arrive whole: after
@@ -162,55 +130,6 @@ func (re *restorer) closeTargets(err error) error {
 		}
 	}
 	return err
-}
-
-// plan turns the catalogs into jobs, in stream order: a big file's chunks come
-// after the run that has its header, so a worker may wait for that run.
-func (re *restorer) plan(ctx context.Context, item ocispec.Descriptor, jobs chan<- restoreJob) error {
-	var target *bigTarget
-	var at int64
-	send := func(job restoreJob) error {
-		select {
-		case jobs <- job:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return repo.WalkParts(ctx, re.reader, item, func(desc ocispec.Descriptor) error {
-		part, err := readPart(ctx, re.reader, desc)
-		if err != nil {
-			return err
-		}
-		return part.groups(ctx, re.reader, re.decoder, func(g *group) error {
-			if !g.continued && !g.end {
-				target, at = nil, 0
-				some, big, err := re.selection.wants(g)
-				if err != nil || !some {
-					return err
-				}
-				if big {
-					target = newBigTarget()
-				}
-				if g.layer < 0 {
-					return nil // sockets only
-				}
-				if err := send(restoreJob{run: part.Layers[g.layer], isRun: true, target: target}); err != nil {
-					return &visitError{err}
-				}
-			}
-			if target == nil || g.end {
-				return nil
-			}
-			for _, blob := range part.content(g) {
-				if err := send(restoreJob{chunk: blob, target: target, at: at}); err != nil {
-					return &visitError{err}
-				}
-				at += blob.Len
-			}
-			return nil
-		})
-	})
 }
 
 func (re *restorer) problem(p Problem) {

@@ -119,7 +119,7 @@ func (t *bigTarget) open(fd int, e *streamEntry, meta *hostfs.Meta) {
 func (t *bigTarget) abandon() { close(t.ready) }
 
 // chunk writes one chunk of a big file, and finishes the file after the last.
-func (w *restoreWorker) chunk(ctx context.Context, job restoreJob) error {
+func (w *restoreWorker) chunk(ctx context.Context, job contentJob) error {
 	t := job.target
 	select {
 	case <-t.ready:

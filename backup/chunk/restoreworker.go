@@ -8,70 +8,29 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"davit/backup/repo"
 	"davit/engine/hostfs"
 )
 
 // A restoreWorker writes the entries of runs and the chunks of big files.
 type restoreWorker struct {
 	chunkReader
+	folder openFolder
 	re     *restorer
-	folder string
-	dir    *hostfs.Dir
 }
 
-func (w *restoreWorker) close() {
-	if w.dir != nil {
-		_ = w.dir.Close() // nothing was written through it
-		w.dir = nil
-	}
-}
+func (w *restoreWorker) close() { w.folder.close() }
 
-func (w *restoreWorker) do(ctx context.Context, job restoreJob) error {
-	if job.isRun {
-		return w.run(ctx, job)
-	}
-	return w.chunk(ctx, job)
-}
-
-func (w *restoreWorker) run(ctx context.Context, job restoreJob) error {
-	opened := false
-	if job.target != nil {
-		defer func() {
-			if !opened {
-				job.target.abandon()
-			}
-		}()
-	}
+func (w *restoreWorker) run(ctx context.Context, job contentJob) error {
 	plain, err := w.read(ctx, job.run)
 	if err != nil {
 		return err
 	}
-	reader := &entryReader{data: plain}
-	var e streamEntry
-	var files, entries, bytes int64
-	for reader.more() {
-		if err := reader.next(&e); err != nil {
-			return &repo.DamagedError{Digest: job.run.Digest, Reason: err.Error()}
-		}
-		to, ok := w.re.selection.place(e.header.path)
-		if !ok {
-			continue
-		}
-		if e.big && job.target == nil {
-			return &repo.DamagedError{Digest: job.run.Digest, Reason: "a file's content is missing after its header"}
-		}
-		entries++
-		if e.header.kind == tarFile {
-			files, bytes = files+1, bytes+int64(len(e.content))
-		}
-		err := w.entry(&e, to, job.target)
-		if e.big && err == nil {
-			opened = true
-		}
-		if err := w.note(to, err); err != nil {
-			return err
-		}
+	entries, files, bytes, err := w.re.stream.visitRun(job, plain, func(e *streamEntry, to string) (bool, error) {
+		err := w.entry(e, to, job.target)
+		return e.big && err == nil, w.note(to, err)
+	})
+	if err != nil {
+		return err
 	}
 	w.re.count(entries, files, bytes)
 	return nil
@@ -136,33 +95,17 @@ func (w *restoreWorker) entry(e *streamEntry, to string, target *bigTarget) erro
 	return dir.SetMeta(name, meta)
 }
 
-// parent is the folder of a path below the target; "" is the target.
-func parent(p string) string {
-	if dir := path.Dir(p); dir != "." {
-		return dir
-	}
-	return ""
-}
-
 // open returns the folder, made with its parents when a worker has not come to
 // its entry yet.
 func (w *restoreWorker) open(folder string) (*hostfs.Dir, error) {
-	if w.dir != nil && w.folder == folder {
-		return w.dir, nil
+	dir, err := w.folder.open(folder)
+	if folder == "" || !errors.Is(err, unix.ENOENT) {
+		return dir, err
 	}
-	w.close()
-	dir, err := w.re.dst.OpenDir(folder)
-	if errors.Is(err, unix.ENOENT) && folder != "" {
-		if err = w.mkdir(folder); err == nil {
-			w.close() // mkdir opened the parent
-			dir, err = w.re.dst.OpenDir(folder)
-		}
-	}
-	if err != nil {
+	if err := w.mkdir(folder); err != nil {
 		return nil, err
 	}
-	w.dir, w.folder = dir, folder
-	return dir, nil
+	return w.folder.open(folder)
 }
 
 // mkdir makes a folder of mode 0700. Finding it there is no error: another
@@ -193,7 +136,7 @@ func (w *restoreWorker) makeFolder(to string, meta *hostfs.Meta) error {
 // rememberLink notes a hard link for later, unless the content itself goes
 // there because the file that held it is not selected.
 func (w *restoreWorker) rememberLink(link, to string) {
-	target, ok := w.re.selection.place(link)
+	target, ok := w.re.stream.selection.place(link)
 	if !ok || target == to {
 		return
 	}
