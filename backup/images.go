@@ -173,7 +173,11 @@ func imageWhole(ctx context.Context, r *repo.Repository, item archive.ImageItem)
 		if err != nil {
 			return err
 		}
-		if size, ok := r.HasFile(d); !ok || size != desc.Size {
+		size, ok, err := r.HasFile(ctx, d)
+		if err != nil {
+			return err
+		}
+		if !ok || size != desc.Size {
 			whole = false
 			return errSkipBlob
 		}

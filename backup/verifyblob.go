@@ -26,14 +26,16 @@ const (
 
 // blob checks one blob of an image or definition; what is wrong with it is a *repo.DamagedError, or told to bad
 // when it was read.
-func (v *verifyRun) blob(items itemCounter, desc ocispec.Descriptor, look chunk.Look, bad func(reason string)) error {
+func (v *verifyRun) blob(ctx context.Context, items itemCounter, desc ocispec.Descriptor, look chunk.Look, bad func(reason string)) error {
 	d, err := repo.ParseDigest(desc.Digest.String())
 	if err != nil {
 		return err
 	}
-	size, ok := items.HasFile(d)
+	size, ok, err := items.HasFile(ctx, d)
 	stored := items.StoredDigest(d)
 	switch {
+	case err != nil:
+		return err
 	case !ok:
 		return &repo.DamagedError{Digest: stored, Reason: "missing"}
 	case size != desc.Size:
@@ -98,7 +100,7 @@ func decodeTo(sum hash.Hash, r io.Reader) (int64, error) {
 type blobCounter struct {
 	repo     *repo.Repository
 	reporter Reporter
-	size     func(repo.Digest) (int64, bool)
+	size     func(context.Context, repo.Digest) (int64, bool, error)
 	progress func(repo.Digest) bool // what counts for it
 
 	mu    sync.Mutex
@@ -129,9 +131,9 @@ func (c *blobCounter) ReadBlob(ctx context.Context, d repo.Digest, stored int64,
 }
 
 // HasFile implements chunk.BlobChecker.
-func (c *blobCounter) HasFile(d repo.Digest) (int64, bool) {
+func (c *blobCounter) HasFile(ctx context.Context, d repo.Digest) (int64, bool, error) {
 	c.touch(d)
-	return c.size(d)
+	return c.size(ctx, d)
 }
 
 func (c *blobCounter) touch(d repo.Digest) {
@@ -177,7 +179,7 @@ func (c itemCounter) ReadBlob(ctx context.Context, d repo.Digest, size int64, bu
 }
 
 // HasFile is ItemReader.HasFile, counted.
-func (c itemCounter) HasFile(d repo.Digest) (int64, bool) {
+func (c itemCounter) HasFile(ctx context.Context, d repo.Digest) (int64, bool, error) {
 	c.counter.touch(c.StoredDigest(d))
-	return c.ItemReader.HasFile(d)
+	return c.ItemReader.HasFile(ctx, d)
 }

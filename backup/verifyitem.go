@@ -100,7 +100,7 @@ func (v *verifyRun) image(ctx context.Context, it repo.Item, look chunk.Look, fo
 			if absent[desc.Digest.String()] {
 				return errSkipBlob
 			}
-			err := v.blob(items, desc, look, func(reason string) {
+			err := v.blob(ctx, items, desc, look, func(reason string) {
 				if d, err := repo.ParseDigest(desc.Digest.String()); err == nil {
 					found.add(itemDamage{digest: items.StoredDigest(d).String(), reason: reason})
 				}

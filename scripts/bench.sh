@@ -14,7 +14,8 @@
 #   BENCH_SCAN=500000     files whose space davit diskscan, gdu, du and find add up
 #   BENCH_ONLY=first,restore   measures nothing else; the parts are first, same, change,
 #                         restore (each of the tree, with a first backup before it), pg,
-#                         night (of the PostgreSQL folder) and scan
+#                         night (of the PostgreSQL folder), scan, and s3 (a smaller tree,
+#                         repositories on an S3 server 20 ms away, see bench/s3.sh)
 #   BENCH_OUT=FILE        keeps the single measurements there
 #
 # What is compared: davit in a clear repository, defaults; restic with its defaults (it
@@ -116,6 +117,10 @@ scan_round() {
 }
 
 can() { declare -F "${tool}_$1" > /dev/null; }
+
+# ---- the parts with helpers of their own ----
+
+. "$here/bench/s3.sh"
 
 # ---- the data ----
 
@@ -276,6 +281,13 @@ first|davit|1.15|1.08|first backup, encrypted vs clear|sealed
 same|restic|0.15|0.10|unchanged tree, encrypted|sealed
 restore|restic|0.45|0.30|restore of the tree, encrypted|sealed
 first|memory|250|150|peak memory, encrypted (MB)|sealed
+s3first|restic|0.5|0.4|first backup to S3, 20 ms away
+s3first|restic|0.5|0.4|first backup to S3, encrypted|sealed
+s3same|restic|0.3|0.2|unchanged tree, S3
+s3same|restic|0.3|0.2|unchanged tree, S3, encrypted|sealed
+s3restore|restic|0.5|0.4|restore from S3
+s3restore|restic|0.5|0.4|restore from S3, encrypted|sealed
+s3first|memory|250|150|peak memory, first backup to S3 (MB)
 scan|gdu|0.65|0.50|diskscan totals, 500,000 files warm
 scan|du|0.65|0.50|diskscan totals
 scan|find|0.65|0.50|diskscan totals
@@ -287,6 +299,7 @@ inside() {
 	: > "$results"
 	mkdir -p "$PRIVATE/bin"
 	(cd "$here/.." && go build -o "$PRIVATE/bin/gentree" ./scripts/bench/gentree &&
+		go build -o "$PRIVATE/bin/farproxy" ./scripts/bench/farproxy &&
 		go build -o "$PRIVATE/bin/age-keygen" filippo.io/age/cmd/age-keygen)
 	environment # moves HOME, and with it Go's folders
 	make_data
@@ -298,6 +311,7 @@ inside() {
 		make_many
 		for ((i = 1; i <= runs; i++)); do scan_round; done
 	fi
+	if wants s3; then s3_part; fi
 	if [ -n "${BENCH_OUT:-}" ]; then cp "$results" "$BENCH_OUT"; fi
 	awk -v goals="$goals" -f "$here/bench/report.awk" "$results"
 }
@@ -306,13 +320,14 @@ case ${1:-} in
 	'')
 		for part in $(tr , " " <<< "${BENCH_ONLY:-}"); do
 			case $part in
-				first | same | change | restore | pg | night | scan) ;;
+				first | same | change | restore | pg | night | scan | s3) ;;
 				*) die "BENCH_ONLY: there is no part called $part" ;;
 			esac
 		done
 		[ "$(id -u)" = 0 ] || die 'needs root, to mount a file system of its own'
 		peers=$("$here/peers.sh")
-		export peers PRIVATE_DISK=40G
+		s3server=$("$here/s3server.sh")
+		export peers s3server PRIVATE_DISK=40G
 		exec "$here/private.sh" davit-bench "$0" --inside
 		;;
 	--inside) inside ;;

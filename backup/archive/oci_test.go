@@ -63,7 +63,7 @@ func TestImportPartsOfAnIndex(t *testing.T) {
 	}
 	for _, p := range parts {
 		if hex, ok := strings.CutPrefix(p.name, blobDir); ok {
-			if _, there := s.HasFile(repo.DigestOf(p.data)); !there {
+			if _, there, err := s.HasFile(t.Context(), repo.DigestOf(p.data)); err != nil || !there {
 				t.Errorf("blob %s of the archive is not in the repository", hex)
 			}
 		}

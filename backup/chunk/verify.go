@@ -16,7 +16,7 @@ import (
 type BlobChecker interface {
 	Reader
 	// HasFile tells whether the blob's file is there, and its size.
-	HasFile(d repo.Digest) (size int64, ok bool)
+	HasFile(ctx context.Context, d repo.Digest) (size int64, ok bool, err error)
 }
 
 // Damage is a blob that is missing or not what it should be, and the files of
@@ -127,7 +127,7 @@ func (v *itemVerifier) groups(ctx context.Context, desc ocispec.Descriptor) erro
 			return nil
 		}
 		if !g.continued {
-			if err := v.run(part.Layers[g.layer], g); err != nil {
+			if err := v.run(ctx, part.Layers[g.layer], g); err != nil {
 				return err
 			}
 		} else if v.big == "" {
@@ -135,7 +135,7 @@ func (v *itemVerifier) groups(ctx context.Context, desc ocispec.Descriptor) erro
 		}
 		big := v.big
 		for _, blob := range part.content(g) {
-			if err := v.chunk(blob, func() []string { return []string{big} }, nil); err != nil {
+			if err := v.chunk(ctx, blob, func() []string { return []string{big} }, nil); err != nil {
 				return &visitError{err}
 			}
 		}
@@ -144,7 +144,7 @@ func (v *itemVerifier) groups(ctx context.Context, desc ocispec.Descriptor) erro
 }
 
 // run checks the chunk of a run against its catalog lines.
-func (v *itemVerifier) run(blob repo.Blob, g *group) error {
+func (v *itemVerifier) run(ctx context.Context, blob repo.Blob, g *group) error {
 	v.big = ""
 	var entries []Entry
 	err := scanEntries(g.lines, func(e *Entry) error {
@@ -168,21 +168,23 @@ func (v *itemVerifier) run(blob repo.Blob, g *group) error {
 	if g.end {
 		check = nil
 	}
-	if err := v.chunk(blob, files, check); err != nil {
+	if err := v.chunk(ctx, blob, files, check); err != nil {
 		return &visitError{err}
 	}
 	return nil
 }
 
 // chunk checks one blob; files names what it holds when it is damaged.
-func (v *itemVerifier) chunk(blob repo.Blob, files func() []string, check func([]byte) error) error {
+func (v *itemVerifier) chunk(ctx context.Context, blob repo.Blob, files func() []string, check func([]byte) error) error {
 	part := v.at
 	bad := func(reason string) {
 		part.damaged.Store(true)
 		v.found(Damage{Digest: blob.Digest, Reason: reason, Files: files()})
 	}
-	size, ok := v.reader.HasFile(blob.Digest)
+	size, ok, err := v.reader.HasFile(ctx, blob.Digest)
 	switch {
+	case err != nil:
+		return err
 	case !ok:
 		bad("missing")
 	case size != blob.Stored:

@@ -108,7 +108,7 @@ func checkNothingElse(t testing.TB, r *Repository, at storagetest.Server) {
 		t.Errorf("%d blobs are there, %d are needed", have, len(c.graph.nodes))
 	}
 	for _, n := range c.graph.nodes {
-		if size, ok := r.HasFile(n.blob.Digest); !ok || size != n.blob.Stored {
+		if size, ok, err := r.HasFile(t.Context(), n.blob.Digest); err != nil || !ok || size != n.blob.Stored {
 			t.Errorf("blob %s is missing", n.blob.Digest)
 		}
 	}

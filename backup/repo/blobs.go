@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+
+	"davit/backup/repo/storage"
 )
 
 // ReadBlob reads a whole blob whose length is known, into buf when that is
@@ -54,10 +56,22 @@ func (r *Repository) OpenBlob(ctx context.Context, d Digest) (io.ReadCloser, int
 }
 
 // HasFile tells whether there is a file of that name, and its length. This is
-// no proof that the blob is whole: see LookupBlob and ReadBlob.
-func (r *Repository) HasFile(d Digest) (size int64, ok bool) {
-	info, err := r.store.Stat(context.Background(), blobName(d))
-	return info.Size, err == nil
+// no proof that the blob is whole: see LookupBlob and ReadBlob. An error is that it cannot
+// be told: such a blob must not be taken for lost.
+func (r *Repository) HasFile(ctx context.Context, d Digest) (size int64, ok bool, err error) {
+	info, err := r.store.Stat(ctx, blobName(d))
+	return there(d, info, err)
+}
+
+// there is what HasFile says after a look.
+func there(d Digest, info storage.Info, err error) (size int64, ok bool, _ error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("look for blob %s: %w", d, err)
+	}
+	return info.Size, true, nil
 }
 
 func blobName(d Digest) string { return blobDir + "/" + d.Hex() }

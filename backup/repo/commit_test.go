@@ -35,7 +35,7 @@ func layoutNames(t testing.TB, r *Repository) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if size, ok := r.HasFile(d); !ok || size != desc.Size {
+		if size, ok, err := r.HasFile(t.Context(), d); err != nil || !ok || size != desc.Size {
 			t.Errorf("%s: blob of %d bytes, want %d", name, size, desc.Size)
 		}
 	}

@@ -265,7 +265,7 @@ func wholeAfterFault(t *testing.T, r *Repository, what string) {
 			t.Errorf("%s: index: %v", what, err)
 			return
 		}
-		if size, ok := r.HasFile(b.Digest); !ok || size != b.Stored {
+		if size, ok, err := r.HasFile(t.Context(), b.Digest); err != nil || !ok || size != b.Stored {
 			if !r.index.IsCondemned(b.Digest) && !beingSwept(t, r, b.Digest) {
 				t.Errorf("%s: the index offers %s, which is not there", what, b.Digest)
 			}

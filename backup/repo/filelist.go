@@ -17,7 +17,7 @@ type fileList struct {
 
 // Sizes returns what HasFile does, for who asks of many blobs: a server is asked for all
 // of them now.
-func (r *Repository) Sizes(ctx context.Context) (func(Digest) (size int64, ok bool), error) {
+func (r *Repository) Sizes(ctx context.Context) (func(context.Context, Digest) (size int64, ok bool, err error), error) {
 	l, err := r.listFiles(ctx)
 	if err != nil {
 		return nil, err
@@ -40,9 +40,9 @@ func (r *Repository) listFiles(ctx context.Context) (*fileList, error) {
 }
 
 // look tells of one blob what Stat does, fs.ErrNotExist when it was not there.
-func (l *fileList) look(d Digest) (storage.Info, error) {
+func (l *fileList) look(ctx context.Context, d Digest) (storage.Info, error) {
 	if l.infos == nil {
-		return l.repo.store.Stat(context.Background(), blobName(d))
+		return l.repo.store.Stat(ctx, blobName(d))
 	}
 	info, ok := l.infos[d]
 	if !ok {
@@ -52,9 +52,9 @@ func (l *fileList) look(d Digest) (storage.Info, error) {
 }
 
 // hasFile is Repository.HasFile by the list.
-func (l *fileList) hasFile(d Digest) (size int64, ok bool) {
-	info, err := l.look(d)
-	return info.Size, err == nil
+func (l *fileList) hasFile(ctx context.Context, d Digest) (size int64, ok bool, err error) {
+	info, err := l.look(ctx, d)
+	return there(d, info, err)
 }
 
 // each visits the names of all blobs.

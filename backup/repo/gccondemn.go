@@ -43,7 +43,7 @@ func (c *collection) unneeded(ctx context.Context) ([]Blob, error) {
 	}
 	needed := int32(len(c.graph.nodes))
 	err = c.addLoose(ctx, func(d Digest) bool {
-		age, _, there := c.age(d)
+		age, _, there := c.age(ctx, d)
 		return !there || age >= c.grace || pending.Has(d)
 	})
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *collection) unneeded(ctx context.Context) ([]Blob, error) {
 		if named && n < needed || pending.Has(d) {
 			return
 		}
-		age, size, there := c.age(d)
+		age, size, there := c.age(ctx, d)
 		switch {
 		case !there:
 		case !named && age >= c.grace:
@@ -69,8 +69,8 @@ func (c *collection) unneeded(ctx context.Context) ([]Blob, error) {
 
 // age is how long a blob's file was not written, by the file system's clock. A
 // file of the future is as young as can be.
-func (c *collection) age(d Digest) (age time.Duration, size int64, there bool) {
-	info, err := c.files.look(d)
+func (c *collection) age(ctx context.Context, d Digest) (age time.Duration, size int64, there bool) {
+	info, err := c.files.look(ctx, d)
 	if err != nil || c.grace == 0 {
 		return 0, info.Size, err == nil
 	}

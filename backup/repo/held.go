@@ -25,15 +25,20 @@ func (x *liveIndex) IsCondemned(d Digest) bool {
 
 // SetCondemned replaces what is condemned. What waits for a flush and is gone is
 // forgotten: a session put it that has ended, and nobody kept a removal from it.
-func (x *liveIndex) SetCondemned(set *digestSet, gone func(Blob) bool) {
+func (x *liveIndex) SetCondemned(set *digestSet, gone func(Blob) (bool, error)) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.condemned = set
 	for key, b := range x.fresh {
-		if gone(b) {
+		lost, err := gone(b)
+		if err != nil {
+			return err
+		}
+		if lost {
 			delete(x.fresh, key)
 		}
 	}
+	return nil
 }
 
 func (x *liveIndex) hold(h heldBlob) {

@@ -45,6 +45,12 @@ type indexFile struct {
 	sequence uint64 // larger in files written later
 }
 
+// openError is that a file could not be opened: nothing can be said of what is in it.
+type openError struct{ err error }
+
+func (e *openError) Error() string { return e.err.Error() }
+func (e *openError) Unwrap() error { return e.err }
+
 // openIndexFile checks the whole file and returns, beside it, the first eight
 // bytes of each record's id, in the file's order.
 // A copy that is here and damaged is fetched again.
@@ -59,7 +65,7 @@ func openIndexFile(ctx context.Context, store storage.Storage, folder, name stri
 func openIndexCopy(ctx context.Context, store storage.Storage, folder, name string, fresh bool) (_ *indexFile, prefixes []uint64, err error) {
 	file, size, err := store.OpenAt(ctx, folder+"/"+name, fresh)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, &openError{err}
 	}
 	f := &indexFile{name: name, file: file, size: size}
 	defer func() {

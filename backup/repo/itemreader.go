@@ -146,18 +146,19 @@ func (i *ItemReader) ReadBlob(ctx context.Context, d Digest, size int64, buf []b
 
 // HasFile tells whether the file of a blob is there with its length, and the
 // length before it was encrypted.
-func (i *ItemReader) HasFile(d Digest) (size int64, ok bool) {
+func (i *ItemReader) HasFile(ctx context.Context, d Digest) (size int64, ok bool, err error) {
 	if i.repo.vault == nil {
-		return i.repo.HasFile(d)
+		return i.repo.HasFile(ctx, d)
 	}
 	b, known := i.find(d)
 	if !known {
-		return 0, false
+		return 0, false, nil
 	}
-	if stored, there := i.repo.HasFile(b.stored.Digest); !there || stored != b.stored.Stored {
-		return 0, false
+	stored, there, err := i.repo.HasFile(ctx, b.stored.Digest)
+	if err != nil || !there || stored != b.stored.Stored {
+		return 0, false, err
 	}
-	return b.size, true
+	return b.size, true, nil
 }
 
 // StoredDigest is the digest of the file that holds a blob.

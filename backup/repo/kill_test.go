@@ -153,7 +153,7 @@ func checkIndexFiles(t *testing.T, r *Repository) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if size, ok := r.HasFile(b.Digest); !ok || size != b.Stored {
+		if size, ok, err := r.HasFile(t.Context(), b.Digest); err != nil || !ok || size != b.Stored {
 			t.Errorf("index names %s of %d bytes, found %d, %v", b.Digest, b.Stored, size, ok)
 		}
 	}

@@ -208,6 +208,9 @@ func (x *liveIndex) load(ctx context.Context, names []string) (done bool, err er
 		case err != nil && ctx.Err() != nil:
 			next.closeOpened()
 			return false, context.Cause(ctx)
+		case isUnreached(x.store, err):
+			next.closeOpened()
+			return false, fmt.Errorf("read index: %w", err)
 		case err != nil:
 			next.problems[name] = err
 		default:
@@ -216,6 +219,12 @@ func (x *liveIndex) load(ctx context.Context, names []string) (done bool, err er
 	}
 	x.install(next)
 	return true, nil
+}
+
+// isUnreached tells a server that does not answer from a file that is damaged.
+func isUnreached(store storage.Storage, err error) bool {
+	failed := (*openError)(nil)
+	return errors.As(err, &failed) && !store.Local()
 }
 
 // install swaps the state and closes the files that are no longer in it.

@@ -106,7 +106,9 @@ func (c *recordCollector) addDescriptor(ctx context.Context, desc ocispec.Descri
 		return nil
 	}
 	c.seen[b.Digest] = true
-	c.add(b)
+	if err := c.add(ctx, b); err != nil {
+		return err
+	}
 	if depth == 0 || !b.Raw() {
 		return nil
 	}
@@ -145,18 +147,28 @@ func describedBlob(desc ocispec.Descriptor) (Blob, error) {
 	return Blob{ID: id, Digest: d, Len: plain, Stored: desc.Size}, nil
 }
 
-func (c *recordCollector) add(b Blob) {
-	if size, ok := c.files.hasFile(b.Digest); ok && size == b.Stored {
-		c.records[b] = true
-		return
+func (c *recordCollector) add(ctx context.Context, b Blob) error {
+	whole, err := c.whole(ctx, b)
+	if err != nil {
+		return err
 	}
-	c.missing[b.Digest] = true
+	if whole {
+		c.records[b] = true
+	} else {
+		c.missing[b.Digest] = true
+	}
+	return nil
+}
+
+func (c *recordCollector) whole(ctx context.Context, b Blob) (bool, error) {
+	size, ok, err := c.files.hasFile(ctx, b.Digest)
+	return ok && size == b.Stored, err
 }
 
 // addIndexFile adds all records of an index file, or none when it is damaged.
 func (c *recordCollector) addIndexFile(ctx context.Context, name string) error {
 	f, _, err := openIndexFile(ctx, c.repo.store, indexDir, name)
-	if cannotOpen := (*fs.PathError)(nil); errors.As(err, &cannotOpen) && !errors.Is(err, fs.ErrNotExist) {
+	if closed := (*openError)(nil); errors.As(err, &closed) && !errors.Is(err, fs.ErrNotExist) {
 		return err // it may be whole: do not let it go
 	}
 	if err != nil {
@@ -175,7 +187,11 @@ func (c *recordCollector) addIndexFile(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		if size, ok := c.files.hasFile(b.Digest); ok && size == b.Stored {
+		whole, err := c.whole(ctx, b)
+		if err != nil {
+			return err
+		}
+		if whole {
 			c.records[b] = true
 		}
 	}

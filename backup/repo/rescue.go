@@ -37,8 +37,10 @@ func (s *Session) learnCondemned(ctx context.Context) error {
 		}
 		pending = append(pending, set.blobs...)
 	}
-	s.repo.index.SetCondemned(newDigestSet(pending), func(b Blob) bool { return !s.repo.isThere(b.Digest) })
-	return nil
+	return s.repo.index.SetCondemned(newDigestSet(pending), func(b Blob) (bool, error) {
+		there, err := s.repo.isThere(ctx, b.Digest)
+		return !there, err
+	})
 }
 
 // publishRef puts a ref after everything that it leads to was rescued from the
@@ -138,11 +140,8 @@ func (c *rescuer) all(ctx context.Context, f ref) (seen int64, err error) {
 		if c.graph == nil {
 			c.graph = newGraph(c.session.repo)
 			_, err := c.graph.addRef(ctx, f)
-			if damaged := (*DamagedError)(nil); errors.As(err, &damaged) && !c.session.repo.isThere(damaged.Digest) {
-				err = &RemovedError{Snapshot: f.ID, Blobs: 1, First: damaged.Digest}
-			}
 			if err != nil {
-				return 0, err
+				return 0, c.session.repo.removedIf(ctx, f.ID, err)
 			}
 		}
 		blobs := make([]Blob, len(c.graph.nodes))
@@ -220,6 +219,22 @@ func (r *Repository) waitForSweep(ctx context.Context, number int64) (release fu
 	}
 }
 
+// removedIf makes a *RemovedError of one that tells of a damaged blob, if that is gone.
+func (r *Repository) removedIf(ctx context.Context, snapshot string, err error) error {
+	damaged := (*DamagedError)(nil)
+	if !errors.As(err, &damaged) {
+		return err
+	}
+	there, lookErr := r.isThere(ctx, damaged.Digest)
+	if lookErr != nil {
+		return lookErr
+	}
+	if there {
+		return err
+	}
+	return &RemovedError{Snapshot: snapshot, Blobs: 1, First: damaged.Digest}
+}
+
 // check puts back what is missing and makes all known again.
 func (c *rescuer) check(ctx context.Context, wanted []Blob) error {
 	r := c.session.repo
@@ -228,10 +243,12 @@ func (c *rescuer) check(ctx context.Context, wanted []Blob) error {
 	}
 	lost := &RemovedError{Snapshot: c.snapshot}
 	for _, b := range wanted {
-		size, there := r.HasFile(b.Digest)
+		size, there, err := r.HasFile(ctx, b.Digest)
+		if err != nil {
+			return err
+		}
 		there = there && size == b.Stored
 		if !there {
-			var err error
 			if there, err = c.session.putBack(ctx, b.Digest); err != nil {
 				return fmt.Errorf("put blob %s back: %w", b.Digest, err)
 			}

@@ -91,26 +91,27 @@ func (r *Repository) removeTombstone(ctx context.Context, id string) error {
 // Forgotten lists what Undelete may bring back, the last forgotten first. A
 // snapshot whose data is gone is left out.
 func (r *Repository) Forgotten() ([]Forgotten, error) {
-	return r.forgotten(func(t tombstone) bool {
-		d, err := ParseDigest(t.Ref.Digest)
-		return err == nil && r.isThere(d)
-	})
+	return r.forgotten(func(t tombstone) (bool, error) { return r.holdsIndexOf(context.Background(), t.Ref) })
 }
 
 // EverForgotten is Forgotten with what Undelete cannot bring back any more. A
 // month after its data went a snapshot is not remembered, but the newest of each host is.
 func (r *Repository) EverForgotten() ([]Forgotten, error) {
-	return r.forgotten(func(tombstone) bool { return true })
+	return r.forgotten(func(tombstone) (bool, error) { return true, nil })
 }
 
-func (r *Repository) forgotten(wanted func(tombstone) bool) ([]Forgotten, error) {
+func (r *Repository) forgotten(wanted func(tombstone) (bool, error)) ([]Forgotten, error) {
 	stones, _, err := r.tombstones(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	var list []Forgotten
 	for _, t := range stones {
-		if !wanted(t) {
+		ok, err := wanted(t)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
 			continue
 		}
 		list = append(list, Forgotten{ID: t.ID, Time: t.Ref.Time, Host: t.Ref.Host, Job: t.Ref.Job, Removed: t.Time, By: t.Host})
@@ -119,9 +120,18 @@ func (r *Repository) forgotten(wanted func(tombstone) bool) ([]Forgotten, error)
 	return list, nil
 }
 
-func (r *Repository) isThere(d Digest) bool {
-	_, ok := r.HasFile(d)
-	return ok
+func (r *Repository) isThere(ctx context.Context, d Digest) (bool, error) {
+	_, ok, err := r.HasFile(ctx, d)
+	return ok, err
+}
+
+// holdsIndexOf tells whether the index of a snapshot is there, which is the last to go.
+func (r *Repository) holdsIndexOf(ctx context.Context, f ref) (bool, error) {
+	d, err := ParseDigest(f.Digest)
+	if err != nil {
+		return false, err
+	}
+	return r.isThere(ctx, d)
 }
 
 // dropOldTombstones removes those that bring nothing back for a month. Each
@@ -140,8 +150,14 @@ func (r *Repository) dropOldTombstones(ctx context.Context, now time.Time) error
 		if err != nil {
 			return err
 		}
-		d, err := ParseDigest(t.Ref.Digest)
-		if err != nil || r.isThere(d) || t.Ref.Sequence == highest[t.Ref.Host] || now.Sub(info.Time) < gcKept {
+		if t.Ref.Sequence == highest[t.Ref.Host] || now.Sub(info.Time) < gcKept {
+			continue
+		}
+		there, err := r.holdsIndexOf(ctx, t.Ref)
+		if err != nil {
+			return err
+		}
+		if there {
 			continue
 		}
 		if err := r.removeTombstone(ctx, t.ID); err != nil {

@@ -59,16 +59,15 @@ func (s *Session) undelete(ctx context.Context, t tombstone) error {
 	g := newGraph(r)
 	lost := &RemovedError{Snapshot: t.ID}
 	_, err := g.addRef(ctx, t.Ref)
-	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) && !r.isThere(damaged.Digest) {
-		lost.Blobs, lost.First = 1, damaged.Digest
-		return lost
-	}
 	if err != nil {
-		return err
+		return r.removedIf(ctx, t.ID, err)
 	}
 	for _, n := range g.nodes {
 		b := n.blob
-		switch size, ok := r.HasFile(b.Digest); {
+		size, ok, err := r.HasFile(ctx, b.Digest)
+		switch {
+		case err != nil:
+			return err
 		case !ok || size != b.Stored:
 			lost.Blobs, lost.First = lost.Blobs+1, b.Digest
 		case !r.index.indexed(b) && !r.index.IsCondemned(b.Digest): // else it is rescued first

@@ -58,8 +58,10 @@ func (d *documentCopy) node(ctx context.Context, desc ocispec.Descriptor, depth 
 	if err != nil {
 		return desc, nil //nolint:nilerr // an algorithm that is not ours names no blob of ours
 	}
-	if _, ok := d.read.HasFile(digest); !ok && d.absent[desc.Digest.String()] {
-		return desc, nil
+	if d.absent[desc.Digest.String()] {
+		if _, ok, err := d.read.HasFile(ctx, digest); err != nil || !ok {
+			return desc, err
+		}
 	}
 	if depth == 0 {
 		return desc, &repo.DamagedError{Digest: digest, Reason: "is nested too deep"}
