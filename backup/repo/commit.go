@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"davit/backup/repo/storage"
 )
 
 // Commit makes a snapshot of what was put. Empty ID, Time, Host and Job are
@@ -26,21 +28,18 @@ func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
 	if s.repo.vault != nil {
 		put = s.putSealedSnapshot
 	}
-	if err := put(ctx, w, &snap); err != nil {
+	if err := put(storage.Caching(ctx), w, &snap); err != nil { // index.json is made of it at once
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	if err := s.Sync(ctx); err != nil {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	f := newRef(snap)
-	if err := s.publishRef(ctx, &f, s.repo.putRef); err != nil {
+	if err := s.publishRef(ctx, &f, false); err != nil {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	// From here on the snapshot exists; being cancelled does not change that.
-	if err := s.repo.rememberHeads(context.WithoutCancel(ctx)); err != nil {
-		return snap, fmt.Errorf("snapshot %s is saved: %w", snap.ID, err)
-	}
-	if err := s.repo.WriteIndexJSON(context.WithoutCancel(ctx)); err != nil {
+	if err := s.repo.together(context.WithoutCancel(ctx), s.repo.rememberHeads, s.repo.WriteIndexJSON); err != nil {
 		return snap, fmt.Errorf("snapshot %s is saved: %w", snap.ID, err)
 	}
 	return snap, nil

@@ -68,19 +68,12 @@ func (r *Repository) seenHeads() (map[string]Head, error) {
 
 // currentHeads is each host's newest snapshot, forgotten or not.
 func (r *Repository) currentHeads(ctx context.Context) (map[string]Head, error) {
-	refs, _, err := r.refs(ctx)
+	refs, forgotten, err := r.refsEver(ctx)
 	if err != nil {
 		return nil, err
-	}
-	forgotten, _, err := r.tombstones(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range forgotten {
-		refs = append(refs, t.Ref)
 	}
 	heads := make(map[string]Head)
-	for _, f := range refs {
+	for _, f := range append(refs, forgotten...) {
 		if f.Sequence > heads[f.Host].Sequence {
 			heads[f.Host] = Head{Sequence: f.Sequence, ID: f.ID, Time: f.Time}
 		}

@@ -177,6 +177,31 @@ func (x *liveIndex) Refresh(ctx context.Context) error {
 	return errors.New("read index: its files keep changing")
 }
 
+// TakeIn takes in a file that was written just now, without looking what else there is. When
+// it is merged already, Refresh does.
+func (x *liveIndex) TakeIn(ctx context.Context, name string) error {
+	done, err := x.takeIn(ctx, name)
+	if err != nil || done {
+		return err
+	}
+	return x.Refresh(ctx)
+}
+
+func (x *liveIndex) takeIn(ctx context.Context, name string) (done bool, err error) {
+	x.refresh.Lock()
+	defer x.refresh.Unlock()
+	x.mu.RLock()
+	names := []string{name}
+	for _, f := range x.files {
+		names = append(names, f.name)
+	}
+	for damaged := range x.problems {
+		names = append(names, damaged)
+	}
+	x.mu.RUnlock()
+	return x.load(ctx, names)
+}
+
 func listIndex(ctx context.Context, store storage.Storage) ([]string, error) {
 	var names []string
 	err := store.List(ctx, indexDir, func(e storage.Entry) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -96,19 +97,11 @@ func newRef(snap Snapshot) ref {
 	}
 }
 
-// putRef makes a snapshot exist, as the next in its host's sequence. Its blobs
-// are durable by now.
-func (r *Repository) putRef(ctx context.Context, f *ref) error {
-	refs, _, err := r.refs(ctx)
+// numberRef makes a ref the next in its host's sequence.
+func (r *Repository) numberRef(ctx context.Context, f *ref) error {
+	refs, forgotten, err := r.refsEver(ctx)
 	if err != nil {
 		return err
-	}
-	forgotten, _, err := r.tombstones(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range forgotten {
-		refs = append(refs, t.Ref)
 	}
 	f.Sequence, f.Previous = 1, ""
 	seen, err := r.seenHeads()
@@ -118,7 +111,7 @@ func (r *Repository) putRef(ctx context.Context, f *ref) error {
 	if head, ok := seen[f.Host]; ok { // a number is not used again, though somebody took its snapshot away
 		f.Sequence, f.Previous = head.Sequence+1, head.ID
 	}
-	for _, other := range refs {
+	for _, other := range append(refs, forgotten...) {
 		if other.ID == f.ID {
 			return fmt.Errorf("snapshot %s exists", f.ID)
 		}
@@ -126,8 +119,34 @@ func (r *Repository) putRef(ctx context.Context, f *ref) error {
 			f.Sequence, f.Previous = other.Sequence+1, other.ID
 		}
 	}
-	if f.Signature, err = r.signRef(f); err != nil {
+	return nil
+}
+
+// refsEver reads the refs that there are, and those of the tombstones.
+func (r *Repository) refsEver(ctx context.Context) (refs, forgotten []ref, err error) {
+	err = r.together(ctx, func(ctx context.Context) (err error) {
+		refs, _, err = r.refs(ctx)
 		return err
+	}, func(ctx context.Context) error {
+		stones, _, err := r.tombstones(ctx)
+		for _, t := range stones {
+			forgotten = append(forgotten, t.Ref)
+		}
+		return err
+	})
+	return refs, forgotten, err
+}
+
+// putRef makes a snapshot exist. Its blobs are durable by now. Seen is the newest removal that
+// was looked at; one that is there again has signed its own.
+func (r *Repository) putRef(ctx context.Context, f *ref, seen int64, again bool) (err error) {
+	if !again {
+		if seen > 0 {
+			f.GCSeen = strconv.FormatInt(seen, 10)
+		}
+		if f.Signature, err = r.signRef(f); err != nil {
+			return err
+		}
 	}
 	return r.writeRef(ctx, *f)
 }

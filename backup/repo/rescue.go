@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -45,8 +44,8 @@ func (s *Session) learnCondemned(ctx context.Context) error {
 
 // publishRef puts a ref after everything that it leads to was rescued from the
 // removals that are going on, and withdraws it when a later one took some of it
-// nevertheless.
-func (s *Session) publishRef(ctx context.Context, f *ref, put func(context.Context, *ref) error) error {
+// nevertheless. One that is there again is put as it was.
+func (s *Session) publishRef(ctx context.Context, f *ref, again bool) error {
 	if age := s.repo.opt.Now().Sub(s.began); age > maxSession {
 		return fmt.Errorf("the session is %d days old: removals that it knows nothing of may be forgotten by now", age/(24*time.Hour))
 	}
@@ -54,22 +53,27 @@ func (s *Session) publishRef(ctx context.Context, f *ref, put func(context.Conte
 	if err := rescue.held(ctx); err != nil {
 		return err
 	}
-	seen, err := rescue.all(ctx, *f)
-	if err != nil {
+	var seen int64
+	leads := *f
+	steps := []func(context.Context) error{func(ctx context.Context) (err error) {
+		seen, err = rescue.all(ctx, leads)
+		return err
+	}}
+	if !again {
+		steps = append(steps, func(ctx context.Context) error { return s.repo.numberRef(ctx, f) })
+	}
+	if err := s.repo.together(ctx, steps...); err != nil {
 		return err
 	}
 	if err := s.Sync(ctx); err != nil {
 		return err
 	}
-	if seen > 0 {
-		f.GCSeen = strconv.FormatInt(seen, 10)
-	}
 	s.repo.at("ref")
-	if err := put(ctx, f); err != nil {
+	if err := s.repo.putRef(ctx, f, seen, again); err != nil {
 		return err
 	}
 	s.repo.at("after ref")
-	if _, err := rescue.all(ctx, *f); err != nil {
+	if _, err := rescue.all(ctx, leads); err != nil {
 		return errors.Join(err, s.repo.removeRef(context.WithoutCancel(ctx), f.ID))
 	}
 	return s.Sync(ctx)

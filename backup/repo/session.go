@@ -38,6 +38,7 @@ type Session struct {
 	claim storage.Claim // its file
 
 	began  time.Time
+	seen   time.Time      // when its file was written, by the storage's clock
 	gcSeen int64          // the newest removal that was there before this session
 	gcDone map[int64]bool // removals that were over when it began
 
@@ -72,7 +73,7 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 		return nil, fmt.Errorf("begin session: %w", err)
 	}
 	r.at("session")
-	if err := errors.Join(r.removeLeftovers(ctx, s), s.learnCondemned(ctx), r.index.Refresh(ctx), r.learnTrusted(ctx)); err != nil {
+	if err := r.together(ctx, s.removeLeftovers, s.learnCondemned, r.index.Refresh, r.learnTrusted); err != nil {
 		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.claim.Release(context.WithoutCancel(ctx)))
 	}
 	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -97,6 +98,9 @@ func (s *Session) Close() error {
 
 // keep shows that the session lives, and syncs now and then.
 func (s *Session) keep(ctx context.Context) {
+	if !s.repo.Local() {
+		_ = s.repo.store.Tidy(ctx, s.seen) // else a later session does
+	}
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	touched := time.Now()

@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -63,21 +64,35 @@ func (s *Session) register(ctx context.Context) (err error) {
 
 // removeLeftovers removes the temporary files of dead sessions, then their
 // session files. Without dead sessions it does not list the blobs.
-func (r *Repository) removeLeftovers(ctx context.Context, own *Session) error {
-	now, err := own.claim.Time(ctx)
+// On a server the keeper tidies, while the session is at work.
+func (s *Session) removeLeftovers(ctx context.Context) error {
+	r := s.repo
+	entries, err := r.list(ctx, sessionDir, sessionSuffix, isUUID)
 	if err != nil {
 		return err
 	}
-	if err := r.store.Tidy(ctx, now); err != nil {
+	own, ok := entries[s.id]
+	if !ok {
+		return errors.New("somebody removed the session's file")
+	}
+	info, err := own.Info()
+	if err != nil {
 		return err
 	}
-	sessions, err := r.sessionsAt(ctx, now, own.host)
+	s.seen = info.Time
+	if r.Local() {
+		if err := r.store.Tidy(ctx, s.seen); err != nil {
+			return err
+		}
+	}
+	delete(entries, s.id)
+	sessions, err := r.sessionStates(ctx, entries, s.seen, s.host)
 	if err != nil {
 		return err
 	}
 	var dead []string
 	for _, s := range sessions {
-		if s.Dead && s.ID != own.id {
+		if s.Dead {
 			dead = append(dead, s.ID)
 		}
 	}

@@ -60,6 +60,10 @@ func (r *Repository) sessionsAt(ctx context.Context, now time.Time, host string)
 	if err != nil {
 		return nil, err
 	}
+	return r.sessionStates(ctx, entries, now, host)
+}
+
+func (r *Repository) sessionStates(ctx context.Context, entries map[string]storage.Entry, now time.Time, host string) ([]SessionState, error) {
 	ids := slices.Sorted(maps.Keys(entries))
 	states, errs := make([]SessionState, len(ids)), make([]error, len(ids))
 	storage.Each(r.readers(), len(ids), func(i int) {

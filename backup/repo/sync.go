@@ -54,27 +54,28 @@ func (s *Session) flush(ctx context.Context) error {
 		s.repo.index.EndFlush(false)
 		return w.fail(err)
 	}
-	if err := s.writeIndex(ctx, blobs); err != nil {
+	name, err := s.writeIndex(ctx, blobs)
+	if err != nil {
 		s.repo.index.EndFlush(false)
 		return err
 	}
 	// Until the new file is taken in, the blobs are known as being flushed.
-	err := s.repo.index.Refresh(ctx)
+	err = s.repo.index.TakeIn(ctx, name)
 	s.repo.index.EndFlush(err == nil)
 	return err
 }
 
-func (s *Session) writeIndex(ctx context.Context, blobs []Blob) error {
+func (s *Session) writeIndex(ctx context.Context, blobs []Blob) (name string, err error) {
 	s.mu.Lock()
 	s.indexes++
-	name := indexFileName(s.id, s.indexes)
+	name = indexFileName(s.id, s.indexes)
 	s.mu.Unlock()
-	err := s.repo.writeIndexFile(ctx, indexDir+"/"+name, s.repo.index.NextSequence(), withoutError(slices.Values(blobs)))
+	err = s.repo.writeIndexFile(ctx, indexDir+"/"+name, s.repo.index.NextSequence(), withoutError(slices.Values(blobs)))
 	if err != nil || s.repo.vault == nil {
-		return err
+		return name, err
 	}
 	s.repo.index.trust(blobs)
-	return s.repo.noteWritten(ctx, name)
+	return name, s.repo.noteWritten(ctx, name)
 }
 
 func (s *Session) resetSyncDue() {

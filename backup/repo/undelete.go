@@ -78,7 +78,7 @@ func (s *Session) undelete(ctx context.Context, t tombstone) error {
 		return lost
 	}
 	f := t.Ref
-	if err := s.publishRef(ctx, &f, func(ctx context.Context, _ *ref) error { return r.writeRef(ctx, t.Ref) }); err != nil {
+	if err := s.publishRef(ctx, &f, true); err != nil {
 		return err
 	}
 	return r.removeTombstone(ctx, t.ID)

@@ -10,7 +10,8 @@ type (
 // Fresh makes those who read with the context ask the server, and no cache.
 func Fresh(ctx context.Context) context.Context { return context.WithValue(ctx, freshKey{}, true) }
 
-// Caching makes Open keep what it reads, a blob of at most a few MiB, for the next time.
+// Caching makes Open keep what it reads, and Publish what it sends, a blob of at most a few MiB,
+// for the next time.
 func Caching(ctx context.Context) context.Context { return context.WithValue(ctx, cachingKey{}, true) }
 
 func isFresh(ctx context.Context) bool { return ctx.Value(freshKey{}) != nil }

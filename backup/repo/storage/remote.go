@@ -90,6 +90,7 @@ type body struct {
 	file *os.File // not nil: the bytes are here
 	size int64
 	sum  string // SHA-256, or ""
+	keep bool   // in the cache, once it is there
 }
 
 func bytesBody(data []byte) body {
@@ -106,9 +107,13 @@ func (b body) reader() io.ReadSeeker {
 
 // upload sends a file, however often that takes.
 func (r *remote) upload(ctx context.Context, name string, b body) error {
-	return r.try(ctx, b.size, func(ctx context.Context) error {
+	err := r.try(ctx, b.size, func(ctx context.Context) error {
 		return r.on.Put(ctx, name, limitReader(ctx, r.up, b.reader()), b.size, b.sum)
 	})
+	if err == nil && b.keep {
+		r.cache.put(name, b.data)
+	}
+	return err
 }
 
 func (r *remote) Put(ctx context.Context, name string, data []byte) error {

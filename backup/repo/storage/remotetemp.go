@@ -47,6 +47,7 @@ func (t *remoteTemp) Write(p []byte) (int, error) {
 // Publish returns when there is room among those that are on their way; Sync tells how they fared.
 func (t *remoteTemp) Publish(ctx context.Context, name string, _ bool) error {
 	t.body.sum = name
+	t.body.keep = isCaching(ctx) && t.body.file == nil && t.body.size <= maxCached
 	t.done = true
 	return t.r.uploads.add(ctx, BlobFolder+"/"+name, t.body)
 }
