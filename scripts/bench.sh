@@ -22,7 +22,7 @@
 # always encrypts and cannot be told not to); sealed, which is davit encrypting for an age
 # recipient; borg without encryption, zstd,3; kopia, if
 # installed, with its defaults (encrypts) and zstd; tar | zstd -1 -T0, which keeps one full
-# archive and no index.
+# archive and no index. Restores are also compared with dd, which writes as many zeros.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 readonly here
@@ -116,6 +116,9 @@ scan_round() {
 	for tool in davit gdu du find; do run_row scan scan; done
 }
 
+# What the disk alone takes for as many bytes as the tree has.
+dd_load() { echo dd if=/dev/zero "of=$out/zeros" bs=1M "count=$(($(bytes_of "$tree") >> 20))" status=none; }
+
 can() { declare -F "${tool}_$1" > /dev/null; }
 
 # ---- the parts with helpers of their own ----
@@ -199,7 +202,7 @@ tree_round() { # NUMBER
 		if incremental && wants same; then run_row same save "$tree" || true; fi
 	done
 	if wants change; then change_round "$1"; fi
-	for tool in "${tools[@]}"; do
+	for tool in "${tools[@]}" dd; do
 		repo=$disk/repo-$tool out=$disk/out
 		if ! wants restore || ! can load; then continue; fi
 		mkdir "$out"
@@ -271,6 +274,7 @@ change|restic|0.5|0.35|1 % of the files changed, time
 new|restic|12|3|1 % of the files changed, new bytes
 restore|restic|0.40|0.28|restore of the tree
 restore|tar|0.65|0.42|restore vs zstd -d, tar x
+restore|dd|1.5|1.2|restore vs dd, as many zeros on the same disk
 size|restic|1.05|0.97|repository size
 first|memory|250|150|peak memory, first backup (MB)
 pg|memory|250|150|peak memory, PostgreSQL folder (MB)
