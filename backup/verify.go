@@ -39,6 +39,9 @@ func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, erro
 	if err := v.read(ctx, snapshots); err != nil {
 		return nil, err
 	}
+	if err := v.files(ctx); err != nil {
+		return nil, err
+	}
 	for _, p := range env.Repo.IndexProblems() {
 		v.report.Notes = append(v.report.Notes, fmt.Sprintf("index file %s is damaged: %v; what only it knew is stored again by the next backup", p.File, p.Err))
 	}
@@ -86,9 +89,13 @@ func (v *verifyRun) read(ctx context.Context, snapshots []repo.Snapshot) (err er
 			return err
 		}
 	}
-	if v.data != nil {
-		v.finishData(plan)
+	if v.data == nil {
+		return nil
 	}
+	if err := v.others(ctx); err != nil {
+		return errors.Join(err, v.data.log.Save())
+	}
+	v.finishData(plan)
 	return nil
 }
 
@@ -110,7 +117,7 @@ func (v *verifyRun) planData(ctx context.Context, snapshots []repo.Snapshot) (pl
 	}
 	plan = log.Begin(v.env.Now(), v.options.Spec, share, v.options.Attest, blobs)
 	v.data = newDataReader(v.env, log, blobs, plan)
-	v.counter.progress = v.data.isData
+	v.counter.quiet = true
 	return plan, nil
 }
 
@@ -123,6 +130,18 @@ func (v *verifyRun) finishData(plan verified.Plan) {
 	if v.options.Remember {
 		v.report.Data = &VerifiedData{Summary: v.data.log.Summary(v.env.Now(), v.data.blobs), Continued: plan.Since}
 	}
+}
+
+// files looks into what is no blob.
+func (v *verifyRun) files(ctx context.Context) error {
+	if v.options.Spec != "" {
+		return nil
+	}
+	problems, err := v.env.Repo.CheckFiles(ctx)
+	for _, p := range problems {
+		v.report.Notes = append(v.report.Notes, fmt.Sprintf("%s: %v", p.File, p.Err))
+	}
+	return err
 }
 
 // attest vouches for the snapshots that were read whole and are good.

@@ -61,7 +61,7 @@ func (v *verifyRun) readBlob(ctx context.Context, items itemCounter, d repo.Dige
 	}
 	d = items.StoredDigest(d)
 	defer closing(stream, &err)
-	counted := &countingReader{r: stream, add: func(n int64) { v.counter.read(d, n) }}
+	counted := &countingReader{r: stream, add: v.counter.read}
 	id := desc.Annotations[repo.AnnotationID]
 	if id == "" || desc.MediaType != repo.MediaTypeChunk {
 		_, err := io.Copy(io.Discard, counted)
@@ -101,7 +101,7 @@ type blobCounter struct {
 	repo     *repo.Repository
 	reporter Reporter
 	size     func(context.Context, repo.Digest) (int64, bool, error)
-	progress func(repo.Digest) bool // what counts for it
+	quiet    bool // somebody else tells how far the run is
 
 	mu    sync.Mutex
 	blobs map[repo.Digest]struct{}
@@ -109,8 +109,7 @@ type blobCounter struct {
 }
 
 func newBlobCounter(r *repo.Repository, reporter Reporter) *blobCounter {
-	return &blobCounter{repo: r, reporter: reporter, blobs: map[repo.Digest]struct{}{}, size: r.HasFile,
-		progress: func(repo.Digest) bool { return true }}
+	return &blobCounter{repo: r, reporter: reporter, blobs: map[repo.Digest]struct{}{}, size: r.HasFile}
 }
 
 // Encrypted implements chunk.Reader.
@@ -126,7 +125,7 @@ func (c *blobCounter) ContentID(plain []byte) repo.ID { return c.repo.ContentID(
 func (c *blobCounter) ReadBlob(ctx context.Context, d repo.Digest, stored int64, buf []byte) ([]byte, error) {
 	data, err := c.repo.ReadBlob(ctx, d, stored, buf)
 	c.touch(d)
-	c.read(d, int64(len(data)))
+	c.read(int64(len(data)))
 	return data, err
 }
 
@@ -142,11 +141,11 @@ func (c *blobCounter) touch(d repo.Digest) {
 	c.blobs[d] = struct{}{}
 }
 
-func (c *blobCounter) read(d repo.Digest, n int64) {
+func (c *blobCounter) read(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bytes += n
-	if c.progress(d) {
+	if !c.quiet {
 		c.reporter.Add(n)
 	}
 }
@@ -174,7 +173,7 @@ func (c itemCounter) open(ctx context.Context, desc ocispec.Descriptor) (ocispec
 func (c itemCounter) ReadBlob(ctx context.Context, d repo.Digest, size int64, buf []byte) ([]byte, error) {
 	data, err := c.ItemReader.ReadBlob(ctx, d, size, buf)
 	c.counter.touch(c.StoredDigest(d))
-	c.counter.read(c.StoredDigest(d), int64(len(data)))
+	c.counter.read(int64(len(data)))
 	return data, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -117,19 +118,55 @@ func (v *verifyRun) image(ctx context.Context, it repo.Item, look chunk.Look, fo
 	return err
 }
 
+// others reads the blobs that are to be read and that no item has led to.
+func (v *verifyRun) others(ctx context.Context) error {
+	look, wait := v.data.item(ctx)
+	var err error
+	for _, d := range v.data.unread() {
+		_, ok, sizeErr := v.counter.size(ctx, d)
+		if err = sizeErr; err != nil {
+			break
+		}
+		if !ok {
+			continue // whoever needs it has told, or nobody does
+		}
+		err = look(d, layerRoom, func(ctx context.Context) (string, error) { return v.readWhole(ctx, d) }, func(reason string) {
+			v.blobOf(itemDamage{digest: d.String(), reason: reason})
+		})
+		if err != nil {
+			break
+		}
+	}
+	if readErr := wait(); readErr != nil {
+		err = readErr
+	}
+	return err
+}
+
+// readWhole compares a blob with its digest. One that is gone since it was listed nobody needs.
+func (v *verifyRun) readWhole(ctx context.Context, d repo.Digest) (reason string, err error) {
+	stream, _, err := v.env.Repo.OpenBlob(ctx, d)
+	if err == nil {
+		_, err = io.Copy(io.Discard, &countingReader{r: stream, add: v.counter.read})
+		closing(stream, &err)
+	}
+	if damaged := (*repo.DamagedError)(nil); errors.As(err, &damaged) {
+		_, ok, err := v.env.Repo.HasFile(ctx, d)
+		if !ok {
+			return "", err
+		}
+		return damaged.Reason, nil
+	}
+	return "", err
+}
+
 // hit files a damaged blob under its digest.
 func (v *verifyRun) hit(d itemDamage, snapshot, item string) {
-	key := d.digest
-	if key == "" {
-		key = snapshot + " " + d.reason
+	if d.digest == "" {
+		v.report.Damaged = append(v.report.Damaged, DamagedBlob{Reason: d.reason, Hits: []Hit{{Snapshot: snapshot, Item: item}}})
+		return
 	}
-	i, ok := v.byDigest[key]
-	if !ok {
-		i = len(v.report.Damaged)
-		v.byDigest[key] = i
-		v.report.Damaged = append(v.report.Damaged, DamagedBlob{Digest: d.digest, Reason: d.reason, Hits: []Hit{}})
-	}
-	blob := &v.report.Damaged[i]
+	blob := v.blobOf(d)
 	h := slices.IndexFunc(blob.Hits, func(h Hit) bool { return h.Snapshot == snapshot && h.Item == item })
 	if h < 0 {
 		h = len(blob.Hits)
@@ -145,4 +182,15 @@ func (v *verifyRun) hit(d itemDamage, snapshot, item string) {
 		}
 	}
 	slices.SortFunc(blob.Hits[h].Files, strings.Compare)
+}
+
+// blobOf is where the report tells of a damaged blob.
+func (v *verifyRun) blobOf(d itemDamage) *DamagedBlob {
+	i, ok := v.byDigest[d.digest]
+	if !ok {
+		i = len(v.report.Damaged)
+		v.byDigest[d.digest] = i
+		v.report.Damaged = append(v.report.Damaged, DamagedBlob{Digest: d.digest, Reason: d.reason, Hits: []Hit{}})
+	}
+	return &v.report.Damaged[i]
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // readable lists the blobs whose content a run with ReadData reads: chunks of trees, and what images and
-// definitions consist of. What cannot be looked into is left to the run to find.
+// definitions consist of; of all snapshots all blobs, since the next backup may refer to what no snapshot needs. What cannot be looked into is left to the run to find.
 func (v *verifyRun) readable(ctx context.Context, snapshots []repo.Snapshot) (*verified.Blobs, error) {
 	l := blobLister{repo: v.env.Repo, blobs: &verified.Blobs{}, parts: make(map[string]bool)}
 	seen := make(map[string]bool)
@@ -33,7 +33,10 @@ func (v *verifyRun) readable(ctx context.Context, snapshots []repo.Snapshot) (*v
 			}
 		}
 	}
-	return l.blobs, nil
+	if v.options.Spec != "" {
+		return l.blobs, nil
+	}
+	return l.blobs, v.env.Repo.EachBlob(ctx, l.blobs.Add)
 }
 
 func ignoreDamage(err error) error {

@@ -2,8 +2,10 @@ package backup
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,6 +116,7 @@ func (r *dataReader) settle(d repo.Digest, v *blobVerdict, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v.read, v.reason = true, reason
+	r.env.reporter().Add(r.blobs.Sizes[d])
 	if reason == "" {
 		delete(r.verdicts, d)
 	} else {
@@ -134,12 +137,11 @@ func (r *dataReader) settle(d repo.Digest, v *blobVerdict, reason string) {
 	}
 }
 
-// isData tells the blobs that are listed for reading from manifests and catalogs.
-func (r *dataReader) isData(d repo.Digest) bool {
+// unread lists what is yet to be read.
+func (r *dataReader) unread() []repo.Digest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, listed := r.blobs.Sizes[d]
-	return listed
+	return slices.Collect(maps.Keys(r.left))
 }
 
 // finish ends the run that the plan was for.

@@ -32,9 +32,9 @@ func (c *readCounter) Add(n int64) {
 func noise(t *testing.T, dir string) {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{1})
-	for i := range 150 {
-		data := make([]byte, 100+i*i)
-		if i%50 == 49 {
+	for i := range 70 {
+		data := make([]byte, 100+4*i*i)
+		if i%35 == 34 {
 			data = make([]byte, 5<<18)
 		}
 		if _, err := random.Read(data); err != nil {

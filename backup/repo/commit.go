@@ -112,14 +112,9 @@ func (r *Repository) WriteIndexJSON(ctx context.Context) error {
 		return fmt.Errorf("write index.json: %w", err)
 	}
 	defer lock.Release()
-	snaps, err := r.Snapshots(ctx)
+	snaps, err := r.namedSnapshots(ctx)
 	if unreadable := (*UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
 		return fmt.Errorf("write index.json: %w", err)
-	}
-	if r.vault != nil { // names are nobody's business, even where this process knows them
-		for i := range snaps {
-			snaps[i].Items = nil
-		}
 	}
 	if err := lock.Check(); err != nil {
 		return fmt.Errorf("write index.json: %w", err)

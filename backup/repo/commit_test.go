@@ -101,9 +101,13 @@ func TestRefContent(t *testing.T) {
 	if err := json.Unmarshal(readFile(t, r.path(refDir, second.ID+".json")), &f); err != nil {
 		t.Fatal(err)
 	}
+	config, err := json.Marshal(r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := ref{
 		Version: 1, ID: second.ID, Host: "nas", Job: "nightly", Time: r.opt.Now(), Digest: second.Digest.String(),
-		Size: second.Size, Sequence: 2, Previous: first.ID,
+		Size: second.Size, Sequence: 2, Previous: first.ID, Config: DigestOf(config).Hex(),
 	}
 	if f != want {
 		t.Errorf("ref is %+v, want %+v", f, want)

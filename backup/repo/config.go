@@ -35,6 +35,12 @@ type Chunker struct {
 	CDCMax    int64 `json:"cdcMax"`
 }
 
+// sum is the SHA-256 of the config, by which refs name it.
+func (c Config) sum() (string, error) {
+	data, err := json.Marshal(c)
+	return DigestOf(data).Hex(), err
+}
+
 func defaultChunker() Chunker {
 	return Chunker{RunTarget: 256 * kib, CDCMin: 1 * mib, CDCAvg: 4 * mib, CDCMax: 16 * mib}
 }

@@ -39,7 +39,7 @@
 //	davit/gc/<number>/              one removal of blobs, see below
 //	davit/tombstones/<snapshot>.json  what was forgotten
 //	davit/keys/<id>.age             of an encrypted repository: its key, for one holder
-//	davit/keys/<id>.json            what is told of that: {version, id, name, added, host}
+//	davit/keys/<id>.json            what is told of that: {version, id, name, added, host, wrapped}, the last the SHA-256 of the .age
 //
 // Names that begin with a dot are temporary files. A temporary blob is called
 // .tmp-<session>-<n> and belongs to that session.
@@ -49,8 +49,12 @@
 // reader refuses a version it does not know, and in version 1 a key it does
 // not know. The id is 32 random digits; the lengths are in bytes.
 //
+// Refs, tombstones, sessions, attestations and what is told of keys end in a key "check": the SHA-256 of all that
+// is before it in the file, from the first byte to before the comma. Where there is one it must be right; files of
+// before have none.
+//
 // A ref is {version, id, host, job, time, digest, size, sequence, previous,
-// gcSeen}. Its id is the snapshot's, 16 random digits, and the file's name;
+// gcSeen, config}; config is the SHA-256 of the config without its newline, which verify compares. Its id is the snapshot's, 16 random digits, and the file's name;
 // digest and size are of the snapshot's index blob. The sequence is one more
 // than the highest of that host, previous the id of the snapshot that had it.
 // Readers leave keys alone that they do not know.

@@ -68,6 +68,15 @@ func (l *fileList) each(ctx context.Context, visit func(Digest)) error {
 	return context.Cause(ctx)
 }
 
+// EachBlob visits the files of all blobs, needed or not, with their sizes. Those that go meanwhile may be left out.
+func (r *Repository) EachBlob(ctx context.Context, visit func(d Digest, size int64)) error {
+	return r.eachFile(ctx, func(d Digest, look func() (storage.Info, error)) {
+		if info, err := look(); err == nil {
+			visit(d, info.Size)
+		}
+	})
+}
+
 // eachFile visits the names of all blobs.
 func (r *Repository) eachFile(ctx context.Context, visit func(d Digest, look func() (storage.Info, error))) error {
 	return r.store.List(ctx, blobDir, func(e storage.Entry) error {

@@ -17,16 +17,31 @@ import (
 func (r *Repository) writeIndexJSON(ctx context.Context, snaps []Snapshot) error {
 	return r.store.PutFrom(ctx, ocispec.ImageIndexFile, func(w io.Writer) error {
 		out := bufio.NewWriter(w)
-		err := json.NewEncoder(out).Encode(ocispec.Index{
-			Versioned: specs.Versioned{SchemaVersion: 2},
-			MediaType: ocispec.MediaTypeImageIndex,
-			Manifests: layoutManifests(snaps),
-		})
-		if err != nil {
+		if err := encodeIndexJSON(out, snaps); err != nil {
 			return err
 		}
 		return out.Flush()
 	})
+}
+
+func encodeIndexJSON(w io.Writer, snaps []Snapshot) error {
+	return json.NewEncoder(w).Encode(ocispec.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: ocispec.MediaTypeImageIndex,
+		Manifests: layoutManifests(snaps),
+	})
+}
+
+// namedSnapshots are the snapshots that index.json names: those that can be read, beside an error that names the
+// others. In an encrypted repository their items are nobody's business, even where this process knows them.
+func (r *Repository) namedSnapshots(ctx context.Context) ([]Snapshot, error) {
+	snaps, err := r.Snapshots(ctx)
+	if r.vault != nil {
+		for i := range snaps {
+			snaps[i].Items = nil
+		}
+	}
+	return snaps, err
 }
 
 // layoutManifests names everything in the repository, each name once:

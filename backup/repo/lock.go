@@ -53,15 +53,15 @@ func (r *Repository) takeLock(ctx context.Context, name string) (*heldLock, erro
 	if err != nil {
 		return nil, err
 	}
-	owner, err := json.Marshal(lockOwner{Host: r.opt.Host, PID: os.Getpid(), Since: r.opt.Now().UTC().Round(0), Process: process})
+	owner, err := encodeChecked(lockOwner{Host: r.opt.Host, PID: os.Getpid(), Since: r.opt.Now().UTC().Round(0), Process: process})
 	if err != nil {
 		return nil, err
 	}
-	lock, err := r.store.Lock(ctx, name, append(owner, '\n'))
+	lock, err := r.store.Lock(ctx, name, owner)
 	locked := (*storage.LockedError)(nil)
 	if errors.As(err, &locked) && ownerIsGone(locked.Ticket, process) {
 		if err = r.store.Break(ctx, locked.Ticket); err == nil {
-			lock, err = r.store.Lock(ctx, name, append(owner, '\n'))
+			lock, err = r.store.Lock(ctx, name, owner)
 		}
 	}
 	if errors.As(err, &locked) {

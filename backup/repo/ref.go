@@ -29,6 +29,7 @@ type ref struct {
 	Sequence int64     `json:"sequence"` // one more than the host's previous
 	Previous string    `json:"previous"` // that snapshot's id, or ""
 	GCSeen   string    `json:"gcSeen"`
+	Config   string    `json:"config,omitempty"` // SHA-256 of the config; refs of before have none
 
 	Signature *signature `json:"signature,omitempty"` // in encrypted repositories
 }
@@ -77,6 +78,9 @@ func (r *Repository) refs(ctx context.Context) (good []ref, bad []SnapshotProble
 		var f ref
 		if err == nil {
 			f, err = decodeRef(id, doc.data)
+		}
+		if err == nil {
+			err = sumIsRight(doc.data)
 		}
 		if err == nil {
 			err = r.verifyRef(f)
@@ -144,6 +148,9 @@ func (r *Repository) putRef(ctx context.Context, f *ref, seen int64, again bool)
 		if seen > 0 {
 			f.GCSeen = strconv.FormatInt(seen, 10)
 		}
+		if f.Config, err = r.config.sum(); err != nil {
+			return err
+		}
 		if f.Signature, err = r.signRef(f); err != nil {
 			return err
 		}
@@ -152,11 +159,11 @@ func (r *Repository) putRef(ctx context.Context, f *ref, seen int64, again bool)
 }
 
 func (r *Repository) writeRef(ctx context.Context, f ref) error {
-	data, err := json.Marshal(f)
+	data, err := encodeChecked(f)
 	if err != nil {
 		return err
 	}
-	return r.store.Put(ctx, refDir+"/"+f.ID+refSuffix, append(data, '\n'))
+	return r.store.Put(ctx, refDir+"/"+f.ID+refSuffix, data)
 }
 
 // removeRef makes a snapshot cease to exist.

@@ -78,6 +78,7 @@ func openIn(ctx context.Context, store storage.Storage, o Options) (*Repository,
 	r := &Repository{store: store, opt: o, config: config, vault: v}
 	if v != nil {
 		v.wrapped = func() ([]wrappedKey, error) { return r.wrappedKeys(context.Background()) }
+		v.damaged = func(id string) error { return r.checkKey(context.Background(), id) }
 	}
 	r.index = newLiveIndex(store)
 	r.writes.running = make(map[writeKey]*runningWrite)

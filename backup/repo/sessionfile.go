@@ -2,7 +2,6 @@ package repo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -51,14 +50,14 @@ func (s *Session) register(ctx context.Context) (err error) {
 		return err
 	}
 	s.gcSeen = highestGC(runs)
-	content, err := json.Marshal(sessionFile{
+	content, err := encodeChecked(sessionFile{
 		Version: 1, ID: s.id, Host: s.host, PID: os.Getpid(), BootID: process.Boot,
 		Time: s.repo.opt.Now().UTC().Round(0), Job: s.job, GCSeen: s.gcSeen, Process: process,
 	})
 	if err != nil {
 		return err
 	}
-	s.claim, err = s.repo.store.Claim(ctx, sessionDir+"/"+s.id+sessionSuffix, append(content, '\n'))
+	s.claim, err = s.repo.store.Claim(ctx, sessionDir+"/"+s.id+sessionSuffix, content)
 	return err
 }
 

@@ -59,6 +59,9 @@ func (r *Repository) decodeTombstone(id string, data []byte) (_ tombstone, err e
 	if err := json.Unmarshal(data, &t); err != nil {
 		return tombstone{}, fmt.Errorf("decode tombstone: %w", err)
 	}
+	if err := sumIsRight(data); err != nil {
+		return tombstone{}, fmt.Errorf("decode tombstone: %w", err)
+	}
 	if t.ID != id || t.Version != refVersion {
 		return tombstone{}, fmt.Errorf("decode tombstone: version %d of snapshot %q", t.Version, t.ID)
 	}
@@ -77,11 +80,11 @@ func (r *Repository) putTombstone(ctx context.Context, f ref) error {
 	if t.Signature, err = r.sign(t.statement); err != nil {
 		return err
 	}
-	data, err := json.Marshal(t)
+	data, err := encodeChecked(t)
 	if err != nil {
 		return err
 	}
-	return r.store.Put(ctx, tombDir+"/"+f.ID+refSuffix, append(data, '\n'))
+	return r.store.Put(ctx, tombDir+"/"+f.ID+refSuffix, data)
 }
 
 func (r *Repository) removeTombstone(ctx context.Context, id string) error {

@@ -224,11 +224,11 @@ func (r *Repository) Attest(snap Snapshot) error {
 		return err
 	}
 	a.Signature = hex.EncodeToString(ed25519.Sign(authority, text))
-	data, err := json.Marshal(a)
+	data, err := encodeChecked(a)
 	if err != nil {
 		return err
 	}
-	if err := r.store.Put(context.Background(), attestDir+"/"+snap.ID+refSuffix, append(data, '\n')); err != nil {
+	if err := r.store.Put(context.Background(), attestDir+"/"+snap.ID+refSuffix, data); err != nil {
 		return fmt.Errorf("attest snapshot %s: %w", snap.ID, err)
 	}
 	return nil

@@ -62,6 +62,7 @@ type vault struct {
 	authority  ed25519.PublicKey
 	identities func() ([]age.Identity, error) // nil: none
 	wrapped    func() ([]wrappedKey, error)
+	damaged    func(id string) error // what is wrong with a wrapped key
 
 	mu    sync.Mutex
 	tried bool
@@ -128,7 +129,13 @@ func (v *vault) open() error {
 		}
 		return v.use(key)
 	}
-	return &KeyError{Reason: fmt.Sprintf("wrong key: it does not open repository %.8s", v.repository)}
+	reason := fmt.Sprintf("wrong key: it does not open repository %.8s", v.repository)
+	for _, w := range wrapped {
+		if err := v.damaged(w.id); err != nil {
+			reason += fmt.Sprintf("; %s/%s%s: %v", keyDir, w.id, wrapSuffix, err)
+		}
+	}
+	return &KeyError{Reason: reason}
 }
 
 // use takes the repository key, after the lock was taken.

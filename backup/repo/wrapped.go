@@ -34,7 +34,8 @@ type WrappedKey struct {
 	ID      string    `json:"id"` // 16 hexadecimal digits
 	Name    string    `json:"name"`
 	Added   time.Time `json:"added"`
-	Host    string    `json:"host"` // where it was added
+	Host    string    `json:"host"`              // where it was added
+	Wrapped string    `json:"wrapped,omitempty"` // SHA-256 of the file; of keys of before it is not told
 }
 
 // wrappedKey is one with its bytes.
@@ -162,12 +163,12 @@ func (r *Repository) putKey(ctx context.Context, key *age.X25519Identity, holder
 	if err != nil {
 		return WrappedKey{}, err
 	}
-	label := WrappedKey{Version: 1, ID: keyIDOf(holder, data), Name: holder.Name, Added: r.opt.Now().UTC().Round(0), Host: r.opt.Host}
-	text, err := json.Marshal(label)
+	label := WrappedKey{Version: 1, ID: keyIDOf(holder, data), Name: holder.Name, Added: r.opt.Now().UTC().Round(0), Host: r.opt.Host, Wrapped: DigestOf(data).Hex()}
+	text, err := encodeChecked(label)
 	if err != nil {
 		return WrappedKey{}, err
 	}
-	if err := r.store.Put(ctx, keyDir+"/"+label.ID+labelSuffix, append(text, '\n')); err != nil {
+	if err := r.store.Put(ctx, keyDir+"/"+label.ID+labelSuffix, text); err != nil {
 		return WrappedKey{}, err
 	}
 	return label, r.store.Put(ctx, keyDir+"/"+label.ID+wrapSuffix, data)
