@@ -155,8 +155,12 @@ func (s *source) List(_ context.Context, folder string, visit func(storage.Entry
 
 func (s *source) Empty(context.Context) (bool, error)                { return len(s.files) == 0, nil }
 func (s *source) Now(context.Context) (time.Time, error)             { return time.Now(), nil }
-func (s *source) Prepare(context.Context, []string) error            { return repo.ErrReadOnly }
 func (s *source) Grip(context.Context, string) (storage.Grip, error) { return storage.Unknown, nil }
+
+// Prepare refuses: a registry's place is no repository.
+func (s *source) Prepare(context.Context, []string) (func(context.Context) error, error) {
+	return nil, repo.ErrReadOnly
+}
 
 type entry struct {
 	name string

@@ -33,6 +33,7 @@
 //	davit/config.json               the parameters below; written last by Init
 //	davit/refs/<snapshot>.json      one for each snapshot: what exists
 //	davit/index/<run>-<n>.idx       id -> blob
+//	davit/init/<name>               on a server, while the repository is made
 //	davit/sessions/<uuid>.json      who is writing
 //	davit/locks/write.lock          flock'ed by its holder, who writes his host, pid and since
 //	davit/locks/gc.lock             the same for those who remove blobs

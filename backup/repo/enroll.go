@@ -60,9 +60,15 @@ func initEncrypted(ctx context.Context, store storage.Storage, o Options, holder
 		Recipient: key.Recipient().String(),
 		Authority: hex.EncodeToString(authority.Public().(ed25519.PublicKey)),
 	}
-	if err := prepare(ctx, store); err != nil {
+	done, err := prepare(ctx, store)
+	if err != nil {
 		return err
 	}
+	return errors.Join(putEncrypted(ctx, store, o, config, key, holders), done(context.WithoutCancel(ctx)))
+}
+
+// putEncrypted writes what an encrypted repository begins with, its config last.
+func putEncrypted(ctx context.Context, store storage.Storage, o Options, config Config, key *age.X25519Identity, holders []KeyHolder) error {
 	r := &Repository{store: store, opt: o, config: config}
 	for _, holder := range holders {
 		if _, err := r.putKey(ctx, key, holder); err != nil {

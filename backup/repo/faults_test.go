@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"davit/backup/repo/storage"
@@ -17,20 +16,6 @@ import (
 	"filippo.io/age"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// faultKinds are what an operation can do other than what it should. An answer that is lost is as bad as a
-// timeout or a connection that is reset after the request: it was done, and nobody knows.
-func faultKinds() map[string]storagetest.Fault {
-	return map[string]storagetest.Fault{
-		"EIO":              {Err: syscall.EIO},
-		"ENOSPC":           {Err: syscall.ENOSPC},
-		"503 slow down":    {Err: errors.New("503 Slow Down")},
-		"timeout":          {Err: context.DeadlineExceeded, Done: true},
-		"connection reset": {Err: syscall.ECONNRESET, Done: true},
-		"killed before":    {Err: storagetest.ErrKilled, Killed: true},
-		"killed after":     {Err: storagetest.ErrKilled, Killed: true, Done: true},
-	}
-}
 
 // faultGround is where faults happen: a repository with two snapshots, one of them forgotten and condemned, whose
 // state can be brought back.
@@ -198,7 +183,7 @@ func sweepFaults(t *testing.T, ground faultGround, do func(context.Context, *Rep
 	}
 	total := counter.Count()
 	first := 1 // else each kind would hit the same operations
-	for kind, fault := range faultKinds() {
+	for kind, fault := range storagetest.FaultKinds() {
 		first = first%faultStep + 1
 		for n := first; n <= total; n += faultStep {
 			ground.reset(t)
@@ -345,7 +330,7 @@ func TestTriesAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for name, fault := range faultKinds() {
+	for name, fault := range storagetest.FaultKinds() {
 		if fault.Killed {
 			continue
 		}

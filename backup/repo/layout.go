@@ -62,11 +62,12 @@ func InitIn(ctx context.Context, store storage.Storage, o Options) (*Repository,
 	if err == nil {
 		_, err = o.vaultOf(store, config)
 	}
+	var done func(context.Context) error
 	if err == nil {
-		err = prepare(ctx, store)
+		done, err = prepare(ctx, store)
 	}
 	if err == nil {
-		err = writeDocuments(ctx, store, config)
+		err = errors.Join(writeDocuments(ctx, store, config), done(context.WithoutCancel(ctx)))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("init repository %s: %w", store.Place(), err), store.Close())
@@ -74,7 +75,7 @@ func InitIn(ctx context.Context, store storage.Storage, o Options) (*Repository,
 	return OpenIn(ctx, store, o)
 }
 
-func prepare(ctx context.Context, store storage.Storage) error {
+func prepare(ctx context.Context, store storage.Storage) (done func(context.Context) error, err error) {
 	return store.Prepare(ctx, []string{davitDir, blobDir, refDir, indexDir, sessionDir, gcDir, lockDir, keyDir})
 }
 

@@ -71,7 +71,11 @@ func (d *dir) Close() error {
 }
 
 // Prepare makes the folders in a folder that is absent or empty.
-func (d *dir) Prepare(ctx context.Context, folders []string) error {
+func (d *dir) Prepare(ctx context.Context, folders []string) (done func(context.Context) error, err error) {
+	return func(context.Context) error { return nil }, d.prepare(ctx, folders)
+}
+
+func (d *dir) prepare(ctx context.Context, folders []string) error {
 	if err := os.MkdirAll(d.root, dirPerm); err != nil {
 		return err
 	}

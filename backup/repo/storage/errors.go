@@ -8,6 +8,10 @@ import (
 // ErrNotEmpty is returned by Prepare when the place holds something.
 var ErrNotEmpty = errors.New("folder is not empty")
 
+// ErrBusy is returned by Prepare when somebody else makes a repository at the same place, or was
+// stopped while he did.
+var ErrBusy = errors.New("somebody else makes a repository here at this moment, or was stopped while he did: try again, or remove davit/init")
+
 // LockedError tells who holds a lock.
 type LockedError struct{ Ticket Ticket }
 

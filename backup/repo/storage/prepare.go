@@ -6,22 +6,58 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"strings"
 )
 
 // Prepare also tries whether the server keeps its promises: what is not seen at once by
-// everybody could be taken for gone, or for not condemned, and be lost.
-func (r *remote) Prepare(ctx context.Context, folders []string) error {
+// everybody could be taken for gone, or for not condemned, and be lost. Who wants the place
+// first puts a marker there and then looks what else there is: of two, at least one sees the other.
+func (r *remote) Prepare(ctx context.Context, folders []string) (done func(context.Context) error, err error) {
 	empty, err := r.Empty(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !empty {
-		return ErrNotEmpty
+		return nil, ErrNotEmpty
 	}
-	err = r.try(ctx, 0, func(ctx context.Context) error { return r.on.MakeFolders(ctx, folders) })
+	marker := "davit/init/" + newTicketName()
+	done = func(ctx context.Context) error { return r.Remove(ctx, marker) }
+	err = r.try(ctx, 0, func(ctx context.Context) error { return r.on.MakeFolders(ctx, append(folders, path.Dir(marker))) })
+	if err == nil {
+		err = r.Put(ctx, marker, nil)
+	}
+	if err == nil {
+		err = r.alone(ctx, marker)
+	}
+	if err == nil {
+		err = r.probeAll(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, done(context.WithoutCancel(ctx)))
+	}
+	return done, nil
+}
+
+// alone looks whether there is anything but one file.
+func (r *remote) alone(ctx context.Context, file string) error {
+	entries, err := r.entries(ctx, "")
 	if err != nil {
 		return err
 	}
+	for _, e := range entries {
+		switch {
+		case e.name == file:
+		case strings.HasPrefix(e.name, path.Dir(file)+"/"):
+			return ErrBusy
+		default:
+			return ErrNotEmpty
+		}
+	}
+	return nil
+}
+
+func (r *remote) probeAll(ctx context.Context) error {
 	for n := range 3 {
 		if err := r.probe(ctx, fmt.Sprintf("davit/probe/%s-%d", newTicketName(), n)); err != nil {
 			return err

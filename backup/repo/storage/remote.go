@@ -13,6 +13,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -57,6 +58,7 @@ type remote struct {
 	uploads  *uploads
 	cache    cache
 	expired  time.Duration // age at which a lock's holder counts as dead
+	answered atomic.Bool   // the server did once
 	released sync.Map      // names of this client's tickets that could not be removed
 }
 

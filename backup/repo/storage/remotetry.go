@@ -13,6 +13,7 @@ import (
 
 const (
 	tries     = 8
+	triesNew  = 4                      // of a server that never answered: it may not be there at all
 	firstWait = 200 * time.Millisecond // doubled each time
 	longWait  = 20 * time.Second
 	tryTime   = 90 * time.Second // of a request without much to send
@@ -27,13 +28,14 @@ func (r *remote) try(ctx context.Context, bytes int64, do func(context.Context) 
 		trying, cancel := context.WithTimeout(ctx, tryTime+time.Duration(bytes/slowest)*time.Second)
 		err := do(trying)
 		cancel()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			r.answered.Store(true)
+			return err
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if n == tries || errors.Is(err, fs.ErrNotExist) || r.on.Final(err) {
+		if n == tries || n >= triesNew && !r.answered.Load() || r.on.Final(err) {
 			return err
 		}
 		// Not all in step: many hosts may have been told to slow down at once.

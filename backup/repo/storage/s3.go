@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -144,16 +146,38 @@ func (s *s3) Tidy(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// explain gives absence its own error.
+// explain gives absence its own error, and says the others without the whole request.
 func (s *s3) explain(err error) error {
 	if err == nil {
 		return nil
+	}
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		return fmt.Errorf("%s does not answer: %w", s.at.endpoint, innermost(failed.Err))
 	}
 	switch r := minio.ToErrorResponse(err); r.Code {
 	case minio.NoSuchKey, "NotFound":
 		return fmt.Errorf("%w (%s)", fs.ErrNotExist, r.Code)
 	case minio.NoSuchBucket:
-		return fmt.Errorf("bucket %s does not exist on %s: %w", s.at.bucket, s.at.endpoint, err)
+		return &refusedError{fmt.Sprintf("there is no bucket %s on %s", s.at.bucket, s.at.endpoint), err}
+	case minio.RequestTimeTooSkewed:
+		return &refusedError{fmt.Sprintf("the clock of this machine differs too much from that of %s", s.at.endpoint), err}
+	}
+	return err
+}
+
+// refusedError says in our words what a server has answered.
+type refusedError struct {
+	reason string
+	err    error
+}
+
+func (e *refusedError) Error() string { return e.reason }
+func (e *refusedError) Unwrap() error { return e.err }
+
+// innermost leaves out from where to where a connection was.
+func innermost(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Err
 	}
 	return err
 }
@@ -177,5 +201,5 @@ func (s *s3) Final(err error) bool {
 // IsDenied tells that an S3 server took the keys for wrong, or does not allow what was asked.
 func IsDenied(err error) bool {
 	r := minio.ErrorResponse{}
-	return errors.As(err, &r) && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized)
+	return errors.As(err, &r) && r.Code != minio.RequestTimeTooSkewed && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized)
 }

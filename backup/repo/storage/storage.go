@@ -18,7 +18,8 @@ type Storage interface {
 	Local() bool
 	// Prepare makes the place ready for a new repository, or says why it is none for one:
 	// ErrNotEmpty, or a server that does not keep what package storage promises.
-	Prepare(ctx context.Context, folders []string) error
+	// Of several that do this at once at most one goes on; it calls done when the repository is there.
+	Prepare(ctx context.Context, folders []string) (done func(context.Context) error, err error)
 	// Empty tells whether there is nothing at all.
 	Empty(ctx context.Context) (bool, error)
 	// Identify tells the repository's id, by which caches are kept apart.

@@ -84,7 +84,7 @@ func (u *uploads) work() {
 		b.close()
 		u.mu.Lock()
 		if err != nil && u.err == nil {
-			u.err = fmt.Errorf("upload %s: %w", name, err)
+			u.err = fmt.Errorf("upload: %w", err)
 		}
 		delete(u.names, name)
 		u.bytes -= int64(len(b.data))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 
 	"davit/backup/repo/storage"
@@ -20,6 +21,20 @@ type Fault struct {
 
 // ErrKilled is what a dead client would get.
 var ErrKilled = errors.New("killed")
+
+// FaultKinds are what an operation can do other than what it should. An answer that is lost is as bad as a
+// timeout or a connection that is reset after the request: it was done, and nobody knows.
+func FaultKinds() map[string]Fault {
+	return map[string]Fault{
+		"EIO":              {Err: syscall.EIO},
+		"ENOSPC":           {Err: syscall.ENOSPC},
+		"503 slow down":    {Err: errors.New("503 Slow Down")},
+		"timeout":          {Err: context.DeadlineExceeded, Done: true},
+		"connection reset": {Err: syscall.ECONNRESET, Done: true},
+		"killed before":    {Err: ErrKilled, Killed: true},
+		"killed after":     {Err: ErrKilled, Killed: true, Done: true},
+	}
+}
 
 // Faults counts the operations of a client and lets one go wrong.
 type Faults struct {

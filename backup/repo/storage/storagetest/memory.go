@@ -19,6 +19,7 @@ type Memory struct {
 	mu    sync.Mutex
 	files map[string]object
 	Clock func() time.Time // nil: time.Now
+	Name  string           // tells it from others
 }
 
 type object struct {
@@ -39,7 +40,7 @@ func (m *Memory) now() time.Time {
 }
 
 // Place implements storage.Objects, as all that follow.
-func (m *Memory) Place() string { return "memory:" }
+func (m *Memory) Place() string { return "memory:" + m.Name }
 
 // Put replaces a file.
 func (m *Memory) Put(ctx context.Context, name string, body io.ReadSeeker, size int64, _ string) error {
@@ -131,7 +132,7 @@ func (m *Memory) Clone() *Memory {
 	for name, o := range m.files {
 		c.files[name] = o
 	}
-	c.Clock = m.Clock
+	c.Clock, c.Name = m.Clock, m.Name
 	return c
 }
 
