@@ -23,6 +23,17 @@ type Server struct {
 	Dir  string            // where that is on this machine
 	Env  map[string]string // what a client needs
 	Home string
+
+	process *process // nil: there is none
+}
+
+// Kill ends the server as kill -9 does.
+func (s Server) Kill() { s.process.kill() }
+
+// Restart starts a server that was killed, at the same address with the same files.
+func (s Server) Restart(t testing.TB) {
+	t.Helper()
+	s.process.start(t)
 }
 
 // Options are what storage.Connect needs for the server; each call has a cache of its own, as another
@@ -62,11 +73,15 @@ func S3(t testing.TB, arguments ...string) Server {
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	args := append([]string{"--quiet", "--port", address}, arguments...)
-	cmd := exec.Command(script(t, "s3server.sh"), append(args, "posix", root)...)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
-	start(t, cmd, address)
+	server := script(t, "s3server.sh")
+	p := run(t, address, func() *exec.Cmd {
+		cmd := exec.Command(server, append(args, "posix", root)...)
+		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
+		return cmd
+	})
 	return Server{
-		URL: "s3://http://" + address + "/bucket/davit", Dir: filepath.Join(root, "bucket", "davit"), Home: root,
+		process: p,
+		URL:     "s3://http://" + address + "/bucket/davit", Dir: filepath.Join(root, "bucket", "davit"), Home: root,
 		Env: map[string]string{"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey, "AWS_REGION": "us-east-1"},
 	}
 }
@@ -119,13 +134,15 @@ func SFTP(t testing.TB) Server {
 		}
 	}
 	// The system's sshd may not be installed: its user and its folder are made up.
-	cmd := exec.Command("unshare", "--mount", "sh", "-c", `mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd &&
-		mount --bind "$1/passwd" /etc/passwd && exec "$2/usr/sbin/sshd" -D -e -f "$1/sshd_config"`, "sh", dir, tree)
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(tree, "usr", "lib"))
 	address := fmt.Sprintf("127.0.0.1:%d", port)
-	start(t, cmd, address)
+	p := run(t, address, func() *exec.Cmd {
+		cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", `mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd &&
+			mount --bind "$1/passwd" /etc/passwd && exec "$2/usr/sbin/sshd" -D -e -f "$1/sshd_config"`, "sh", dir, tree)
+		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(tree, "usr", "lib"))
+		return cmd
+	})
 	data := filepath.Join(dir, "data", "davit")
-	return Server{URL: "sftp://root@" + address + data, Dir: data, Home: home, Env: map[string]string{}}
+	return Server{URL: "sftp://root@" + address + data, Dir: data, Home: home, Env: map[string]string{}, process: p}
 }
 
 func freePort(t testing.TB) int {
@@ -170,10 +187,45 @@ func (b *safeBuffer) String() string {
 	return b.buf.String()
 }
 
-// start runs a server until the test ends, and waits until it listens.
-func start(t testing.TB, cmd *exec.Cmd, address string) {
+// process is a server that runs, or was killed.
+type process struct {
+	address string
+	command func() *exec.Cmd
+	running *exec.Cmd
+	exited  chan struct{}
+}
+
+// run runs a server until the test ends.
+func run(t testing.TB, address string, command func() *exec.Cmd) *process {
+	t.Helper()
+	p := &process{address: address, command: command}
+	t.Cleanup(p.kill)
+	p.start(t)
+	return p
+}
+
+// kill ends it with all that it has started, and returns when nobody listens any more.
+func (p *process) kill() {
+	if p.running == nil {
+		return
+	}
+	_ = syscall.Kill(-p.running.Process.Pid, syscall.SIGKILL)
+	<-p.exited
+	p.running = nil
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", p.address)
+		if err != nil {
+			return
+		}
+		conn.Close()
+	}
+}
+
+// start starts it and waits until it listens.
+func (p *process) start(t testing.TB) {
 	t.Helper()
 	said := &safeBuffer{}
+	cmd := p.command()
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -181,13 +233,10 @@ func start(t testing.TB, cmd *exec.Cmd, address string) {
 	}
 	exited := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(exited) }()
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-exited
-	})
+	p.running, p.exited = cmd, exited
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		conn, err := net.Dial("tcp", address)
+		conn, err := net.Dial("tcp", p.address)
 		if err == nil {
 			conn.Close()
 			return
