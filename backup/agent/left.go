@@ -108,7 +108,7 @@ func recoverRun(ctx context.Context, path, run string, connect func(ctx context.
 	}
 	eng, err := connect(ctx, doc.Endpoint)
 	if err != nil {
-		return 0, errors.Join(fmt.Errorf("remove helper containers: %w", err), n.leave())
+		return 0, errors.Join(fmt.Errorf("remove the helper containers that %s notes: %w", path, err), n.leave())
 	}
 	defer eng.Close()
 	removed, err := eng.RemoveHelpers(ctx, run)

@@ -39,6 +39,9 @@ func (h *host) backupHistory(c *cli.Context) error {
 	if c.Int("last") < 0 {
 		return misuse(c, "--last is negative", "")
 	}
+	if len(args) == 0 && len(c.StringSlice("report")) > 0 {
+		return misuse(c, "--report needs the drill to report on", "latest, or an id that davit backup history lists")
+	}
 	list, unreadable := readHistory(global(c, "state-dir"), c.String("job"))
 	if len(args) == 1 {
 		e, err := findEvent(list, args[0])

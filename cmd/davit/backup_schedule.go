@@ -106,7 +106,9 @@ func schedulePlan(c *cli.Context) (*schedule.Plan, error) {
 	var p *schedule.Plan
 	var err error
 	switch {
-	case (len(at) > 0) == (cron != ""):
+	case len(at) > 0 && cron != "":
+		return nil, misuse(c, "--at and --cron exclude each other", "")
+	case len(at) == 0 && cron == "":
 		return nil, misuse(c, "needs --at TIME or --cron EXPRESSION", "")
 	case cron != "":
 		p, err = schedule.ByCron(cron)
