@@ -183,7 +183,7 @@ func TestVerifySamplesFindDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		var read int64
-		for range 6 { // of which some read nothing, after one that read a big chunk
+		for range 20 { // of which some read nothing, after one that read a big chunk
 			report, n := verifyOnce(t, env, VerifyOptions{Sample: 500, Remember: true})
 			if read += n; len(report.Damaged) != 1 {
 				t.Errorf("missing: %+v", report.Damaged)

@@ -95,11 +95,8 @@ func (w *graphWalk) addAll(ctx context.Context, list []ocispec.Descriptor, depth
 	children := make([]int32, 0, len(list))
 	for _, desc := range list {
 		within := *w
-		if absent, ok := desc.Annotations[AnnotationAbsent]; ok {
-			within.absent = make(map[string]bool)
-			for _, d := range strings.Fields(absent) {
-				within.absent[d] = true
-			}
+		if absent := absentIn(desc); absent != nil {
+			within.absent = absent
 		}
 		n, err := within.add(ctx, desc, depth)
 		if err != nil {
@@ -110,6 +107,19 @@ func (w *graphWalk) addAll(ctx context.Context, list []ocispec.Descriptor, depth
 		}
 	}
 	return children, nil
+}
+
+// absentIn is what an item says is absent, nil where it says nothing.
+func absentIn(desc ocispec.Descriptor) map[string]bool {
+	list, ok := desc.Annotations[AnnotationAbsent]
+	if !ok {
+		return nil
+	}
+	absent := make(map[string]bool)
+	for _, d := range strings.Fields(list) {
+		absent[d] = true
+	}
+	return absent
 }
 
 func (g *graph) put(b Blob) int32 {

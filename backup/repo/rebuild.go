@@ -22,9 +22,10 @@ type RebuildResult struct {
 // RebuildIndex writes the index anew: what the manifests of all snapshots name,
 // and what the undamaged index files say of blobs that no snapshot needs yet.
 // A record stays only when its file is there with its size; contents are not
-// read, except for manifests. Damaged index files are removed. It waits for the
+// read, except for manifests. What the caller knows to be damaged counts as absent, and a manifest that names
+// what is absent is not offered either: it is put together anew. Damaged index files are removed. It waits for the
 // write lock up to a minute.
-func (r *Repository) RebuildIndex(ctx context.Context) (RebuildResult, error) {
+func (r *Repository) RebuildIndex(ctx context.Context, damaged ...Digest) (RebuildResult, error) {
 	if r.opt.ReadOnly {
 		return RebuildResult{}, fmt.Errorf("rebuild index: %w", ErrReadOnly)
 	}
@@ -33,14 +34,14 @@ func (r *Repository) RebuildIndex(ctx context.Context) (RebuildResult, error) {
 		return RebuildResult{}, fmt.Errorf("rebuild index: %w", err)
 	}
 	defer lock.Release()
-	result, err := r.rebuild(ctx, lock)
+	result, err := r.rebuild(ctx, lock, damaged)
 	if err != nil {
 		return RebuildResult{}, fmt.Errorf("rebuild index: %w", err)
 	}
 	return result, nil
 }
 
-func (r *Repository) rebuild(ctx context.Context, lock *heldLock) (RebuildResult, error) {
+func (r *Repository) rebuild(ctx context.Context, lock *heldLock, damaged []Digest) (RebuildResult, error) {
 	files, err := r.listFiles(ctx)
 	if err != nil {
 		return RebuildResult{}, err
@@ -53,7 +54,10 @@ func (r *Repository) rebuild(ctx context.Context, lock *heldLock) (RebuildResult
 	if unreadable := (*UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
 		return RebuildResult{}, err
 	}
-	c := recordCollector{repo: r, files: files, records: make(map[Blob]bool), seen: make(map[Digest]bool), missing: make(map[Digest]bool)}
+	c := recordCollector{repo: r, files: files, records: make(map[Blob]bool), seen: make(map[Digest]bool), missing: make(map[Digest]bool), unfit: make(map[Digest]bool)}
+	for _, d := range damaged {
+		c.unfit[d] = true
+	}
 	if err := c.addSnapshots(ctx, snaps); err != nil {
 		return RebuildResult{}, err
 	}
@@ -78,13 +82,14 @@ type recordCollector struct {
 	records map[Blob]bool
 	seen    map[Digest]bool // manifests looked into
 	missing map[Digest]bool
+	unfit   map[Digest]bool // damaged, or a manifest that names what is absent
 }
 
 func (c *recordCollector) addSnapshots(ctx context.Context, snaps []Snapshot) error {
 	for _, snap := range snaps {
-		err := c.addDescriptor(ctx, ocispec.Descriptor{
+		_, err := c.addDescriptor(ctx, ocispec.Descriptor{
 			MediaType: ocispec.MediaTypeImageIndex, Digest: snap.Digest.OCI(), Size: snap.Size,
-		}, 2*maxDepth)
+		}, nil, 2*maxDepth)
 		if err != nil {
 			return err
 		}
@@ -92,40 +97,53 @@ func (c *recordCollector) addSnapshots(ctx context.Context, snaps []Snapshot) er
 	return nil
 }
 
-// addDescriptor adds what desc names and, for a manifest, all below. The depth
-// is a bound against hostile manifests.
-func (c *recordCollector) addDescriptor(ctx context.Context, desc ocispec.Descriptor, depth int) error {
+// addDescriptor adds what desc names and, for a manifest, all below, and tells whether all of it is there. The
+// depth is a bound against hostile manifests; what an image says is absent nobody misses.
+func (c *recordCollector) addDescriptor(ctx context.Context, desc ocispec.Descriptor, absent map[string]bool, depth int) (whole bool, err error) {
 	if err := context.Cause(ctx); err != nil {
-		return err
+		return false, err
 	}
 	b, err := describedBlob(desc)
-	if err != nil {
-		return nil //nolint:nilerr // an algorithm that is not ours names no blob of ours
+	if err != nil || absent[desc.Digest.String()] {
+		return true, nil //nolint:nilerr // an algorithm that is not ours names no blob of ours
 	}
 	if c.seen[b.Digest] && b.Raw() {
-		return nil
+		return !c.missing[b.Digest] && !c.unfit[b.Digest], nil
 	}
 	c.seen[b.Digest] = true
-	if err := c.add(ctx, b); err != nil {
-		return err
-	}
-	if depth == 0 || !b.Raw() {
-		return nil
+	if whole, err = c.add(ctx, b); err != nil || !whole || depth == 0 || !b.Raw() {
+		return whole, err
 	}
 	children, err := childrenOf(ctx, c.repo, desc)
 	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
 		c.missing[damaged.Digest] = true
-		return nil
+		c.drop(b)
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, child := range children {
-		if err := c.addDescriptor(ctx, child, depth-1); err != nil {
-			return err
+		below := absent
+		if list := absentIn(child); list != nil {
+			below = list
 		}
+		all, err := c.addDescriptor(ctx, child, below, depth-1)
+		if err != nil {
+			return false, err
+		}
+		whole = whole && all
 	}
-	return nil
+	if !whole {
+		c.drop(b)
+	}
+	return whole, nil
+}
+
+// drop takes a manifest out of what is offered.
+func (c *recordCollector) drop(b Blob) {
+	c.unfit[b.Digest] = true
+	delete(c.records, b)
 }
 
 // describedBlob is the index record of a descriptor: that of a chunk when it
@@ -147,20 +165,22 @@ func describedBlob(desc ocispec.Descriptor) (Blob, error) {
 	return Blob{ID: id, Digest: d, Len: plain, Stored: desc.Size}, nil
 }
 
-func (c *recordCollector) add(ctx context.Context, b Blob) error {
-	whole, err := c.whole(ctx, b)
-	if err != nil {
-		return err
+func (c *recordCollector) add(ctx context.Context, b Blob) (whole bool, err error) {
+	if whole, err = c.whole(ctx, b); err != nil {
+		return false, err
 	}
 	if whole {
 		c.records[b] = true
 	} else {
 		c.missing[b.Digest] = true
 	}
-	return nil
+	return whole, nil
 }
 
 func (c *recordCollector) whole(ctx context.Context, b Blob) (bool, error) {
+	if c.unfit[b.Digest] {
+		return false, nil
+	}
 	size, ok, err := c.files.hasFile(ctx, b.Digest)
 	return ok && size == b.Stored, err
 }

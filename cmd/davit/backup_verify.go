@@ -78,18 +78,7 @@ func (h *host) backupVerify(c *cli.Context) error {
 
 func writeVerifyReport(w io.Writer, r *backup.VerifyReport) error {
 	text := &textWriter{w: w}
-	for _, d := range r.Damaged {
-		text.linef("damaged %s: %s", d.Digest, d.Reason)
-		for _, hit := range d.Hits {
-			text.linef("  hits %s%s", hit.Snapshot, ifThen(hit.Item != "", ":"+shown(hit.Item)))
-			for _, f := range hit.Files {
-				text.linef("    %s", f)
-			}
-			if hit.More > 0 {
-				text.linef("    and %s", count(int64(hit.More), "more file"))
-			}
-		}
-	}
+	text.damaged(r.Damaged)
 	text.linef("checked %s: %s, %s, %s%s in %s", count(int64(r.Snapshots), "snapshot"), count(int64(r.Items), "item"),
 		count(r.Files, "file"), count(int64(r.Blobs), "blob"), ifThen(r.BytesRead > 0, ", read "+size(r.BytesRead)), seconds(r.Seconds))
 	for _, note := range r.Notes {
@@ -102,6 +91,22 @@ func writeVerifyReport(w io.Writer, r *backup.VerifyReport) error {
 		text.linef("no damage found")
 	}
 	return text.err
+}
+
+// damaged tells of blobs with the snapshots and files that they hit.
+func (t *textWriter) damaged(list []backup.DamagedBlob) {
+	for _, d := range list {
+		t.linef("damaged %s: %s", d.Digest, d.Reason)
+		for _, hit := range d.Hits {
+			t.linef("  hits %s%s", hit.Snapshot, ifThen(hit.Item != "", ":"+shown(hit.Item)))
+			for _, f := range hit.Files {
+				t.linef("    %s", f)
+			}
+			if hit.More > 0 {
+				t.linef("    and %s", count(int64(hit.More), "more file"))
+			}
+		}
+	}
 }
 
 // verifiedData says how much of the data was read from here, and since when.
