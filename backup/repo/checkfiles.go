@@ -35,7 +35,7 @@ func (r *Repository) CheckFiles(ctx context.Context) ([]FileProblem, error) {
 			return err
 		}
 		name := e.Name()
-		if strings.HasPrefix(name, "lost+found/") {
+		if strings.HasPrefix(name, "lost+found/") || !r.Local() && storage.IsPassing(name) {
 			return nil
 		}
 		err := r.checkFile(ctx, name)
@@ -74,6 +74,9 @@ func (r *Repository) checkFile(ctx context.Context, name string) error {
 	case davitDir + "/":
 		if name == configFile {
 			return errors.Join(of(&Config{}), r.checkConfig(ctx))
+		}
+		if name == forgottenFile {
+			return r.checkForgotten(ctx)
 		}
 	case refDir + "/":
 		if isSnapshotID(stem) {

@@ -39,6 +39,7 @@
 //	davit/locks/gc.lock             the same for those who remove blobs
 //	davit/gc/<number>/              one removal of blobs, see below
 //	davit/tombstones/<snapshot>.json  what was forgotten
+//	davit/forgotten.json            what was forgotten long ago
 //	davit/keys/<id>.age             of an encrypted repository: its key, for one holder
 //	davit/keys/<id>.json            what is told of that: {version, id, name, added, host, wrapped}, the last the SHA-256 of the .age
 //
@@ -50,7 +51,7 @@
 // reader refuses a version it does not know, and in version 1 a key it does
 // not know. The id is 32 random digits; the lengths are in bytes.
 //
-// Refs, tombstones, sessions, attestations and what is told of keys end in a key "check": the SHA-256 of all that
+// Refs, tombstones, the list of the forgotten, sessions, attestations and what is told of keys end in a key "check": the SHA-256 of all that
 // is before it in the file, from the first byte to before the comma. Where there is one it must be right; files of
 // before have none.
 //
@@ -62,6 +63,11 @@
 //
 // A tombstone is {version, id, time, host, ref}: when and by whom the snapshot
 // was forgotten, and the ref as it was. Its sequence number is not used again.
+//
+// A month after its data is gone a tombstone goes, if it is not that of its host's newest snapshot. What was
+// forgotten is then in davit/forgotten.json: {version, snapshots: [{id, host, job, time}]}, oldest first, in an encrypted
+// repository with the signature of ["davit forgotten 1", repository id, SHA-256 of that list]. Copies leave
+// out what is there. It is written under the gc's lock.
 //
 // A session is {version, id, host, pid, bootId, time, job, gcSeen}; gcSeen is the
 // highest number of a removal that was there before the session's file was.

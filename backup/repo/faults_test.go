@@ -20,7 +20,6 @@ import (
 // faultGround is where faults happen: a repository with two snapshots, one of them forgotten and condemned, whose
 // state can be brought back.
 type faultGround struct {
-	name  string
 	reset func(t *testing.T)
 	// open opens it with faults, nil for none. Its files are those of this moment.
 	open func(t *testing.T, f *storagetest.Faults) (*Repository, error)
@@ -116,21 +115,27 @@ func putSealedTree(ctx context.Context, s *Session, chunks []chunk) (Item, error
 // server, clear and encrypted.
 func TestFaults(t *testing.T) {
 	for _, encrypted := range []bool{false, true} {
-		keys := groundKeys{folder: t.TempDir()}
-		if encrypted {
-			var err error
-			if keys.identity, err = age.GenerateX25519Identity(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, ground := range []faultGround{folderGround(t, keys), serverGround(t, keys)} {
+		for place, make := range map[string]func(*testing.T, groundKeys) faultGround{"folder": folderGround, "server": serverGround} {
 			for work, do := range faultWork() {
-				t.Run(fmt.Sprintf("%s/encrypted=%v/%s", ground.name, encrypted, work), func(t *testing.T) {
-					sweepFaults(t, ground, do)
+				t.Run(fmt.Sprintf("%s/encrypted=%v/%s", place, encrypted, work), func(t *testing.T) {
+					t.Parallel()
+					sweepFaults(t, make(t, newGroundKeys(t, encrypted)), do)
 				})
 			}
 		}
 	}
+}
+
+func newGroundKeys(t *testing.T, encrypted bool) groundKeys {
+	t.Helper()
+	keys := groundKeys{folder: t.TempDir()}
+	if encrypted {
+		var err error
+		if keys.identity, err = age.GenerateX25519Identity(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return keys
 }
 
 // faultWork is what is disturbed.
@@ -279,7 +284,6 @@ func folderGround(t *testing.T, keys groundKeys) faultGround {
 	original, used := filepath.Join(base, "original"), filepath.Join(base, "used")
 	keys.init(t, storage.OpenDir(original))
 	return faultGround{
-		name: "folder",
 		reset: func(t *testing.T) {
 			t.Helper()
 			if err := os.RemoveAll(used); err != nil {
@@ -311,7 +315,6 @@ func serverGround(t *testing.T, keys groundKeys) faultGround {
 	keys.init(t, connect(original))
 	var used *storagetest.Memory
 	return faultGround{
-		name:  "server",
 		reset: func(*testing.T) { used = original.Clone() },
 		open: func(t *testing.T, f *storagetest.Faults) (*Repository, error) {
 			if f == nil {

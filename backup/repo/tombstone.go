@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,6 +29,7 @@ type Forgotten struct {
 	Job     string    `json:"job,omitempty"`
 	Removed time.Time `json:"forgotten"`
 	By      string    `json:"by"` // host
+	Long    bool      `json:"-"`  // only this is known of it, and not when and by whom
 }
 
 // tombstones reads all tombstones. What does not decode is a problem and no
@@ -97,10 +99,21 @@ func (r *Repository) Forgotten() ([]Forgotten, error) {
 	return r.forgotten(func(t tombstone) (bool, error) { return r.holdsIndexOf(context.Background(), t.Ref) })
 }
 
-// EverForgotten is Forgotten with what Undelete cannot bring back any more. A
-// month after its data went a snapshot is not remembered, but the newest of each host is.
+// EverForgotten is Forgotten with what Undelete cannot bring back any more. A month after
+// its data went only its id, host, job and time are remembered, and Long is set.
 func (r *Repository) EverForgotten() ([]Forgotten, error) {
-	return r.forgotten(func(tombstone) (bool, error) { return true, nil })
+	list, err := r.forgotten(func(tombstone) (bool, error) { return true, nil })
+	if err != nil {
+		return nil, err
+	}
+	long, err := r.longForgotten(context.Background())
+	if damaged := (*damagedListError)(nil); err != nil && !errors.As(err, &damaged) {
+		return nil, err
+	}
+	for _, s := range long.Snapshots {
+		list = append(list, Forgotten{ID: s.ID, Time: s.Time, Host: s.Host, Job: s.Job, Long: true})
+	}
+	return list, nil
 }
 
 func (r *Repository) forgotten(wanted func(tombstone) (bool, error)) ([]Forgotten, error) {
@@ -148,6 +161,7 @@ func (r *Repository) dropOldTombstones(ctx context.Context, now time.Time) error
 	for _, t := range stones {
 		highest[t.Ref.Host] = max(highest[t.Ref.Host], t.Ref.Sequence)
 	}
+	var old []tombstone
 	for _, t := range stones {
 		info, err := r.store.Stat(ctx, tombDir+"/"+t.ID+refSuffix)
 		if err != nil {
@@ -160,9 +174,17 @@ func (r *Repository) dropOldTombstones(ctx context.Context, now time.Time) error
 		if err != nil {
 			return err
 		}
-		if there {
-			continue
+		if !there {
+			old = append(old, t)
 		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	if err := r.rememberForgotten(ctx, old); err != nil {
+		return err
+	}
+	for _, t := range old {
 		if err := r.removeTombstone(ctx, t.ID); err != nil {
 			return err
 		}

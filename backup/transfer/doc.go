@@ -14,7 +14,8 @@
 //     again finds what is there and copies only the rest, and a copy that was cut
 //     goes on where it was: every snapshot is committed when it is complete, the
 //     oldest first, and what was stored of an unfinished one is used.
-//   - What was forgotten in the target does not come back by itself.
+//   - What was forgotten in the target does not come back by itself, ever. Once Undelete cannot
+//     bring it back, and its tombstone is gone, it is copied again when it is named.
 //   - Every chunk that is copied is decoded and compared with its id first, every
 //     other blob with its digest: what is damaged, or was put in another's place,
 //     ends that snapshot's copy, and the others are copied.

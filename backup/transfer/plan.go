@@ -216,12 +216,25 @@ func (p *Plan) compare(ctx context.Context, chosen []repo.Snapshot) error {
 			plan.Action, plan.Reason = ActionSkip, "the target has it, and it cannot be read there"
 			p.Notes = append(p.Notes, fmt.Sprintf("snapshot %s cannot be read in the target: davit backup repair tells more", s.ID))
 		}
-		if slices.ContainsFunc(forgotten, func(f repo.Forgotten) bool { return f.ID == s.ID }) && plan.Action == ActionCopy {
-			plan.Action, plan.Reason = ActionSkip, "it was forgotten in the target; undelete may bring it back"
+		if plan.Action == ActionCopy {
+			plan.skipForgotten(forgotten, len(p.options.Specs) > 0)
 		}
 		p.Snapshots = append(p.Snapshots, plan)
 	}
 	return nil
+}
+
+// skipForgotten leaves out what was forgotten in the target. What cannot be brought back there is copied again
+// when it is named.
+func (p *Planned) skipForgotten(forgotten []repo.Forgotten, named bool) {
+	n := slices.IndexFunc(forgotten, func(f repo.Forgotten) bool { return f.ID == p.ID })
+	switch {
+	case n < 0 || forgotten[n].Long && named:
+	case forgotten[n].Long:
+		p.Action, p.Reason = ActionSkip, "it was forgotten in the target; name it to have it copied again"
+	default:
+		p.Action, p.Reason = ActionSkip, "it was forgotten in the target; undelete may bring it back"
+	}
 }
 
 // series is what the snapshots of a host and a job are together.

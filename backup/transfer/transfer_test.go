@@ -285,3 +285,21 @@ func (r *cancelReporter) Add(n int64) {
 		r.cancel()
 	}
 }
+
+// What was forgotten long ago comes back when it is named, and not by itself; what undelete can bring back never does.
+func TestCopyOfForgotten(t *testing.T) {
+	forgotten := []repo.Forgotten{{ID: "long", Long: true}, {ID: "lately"}}
+	for _, c := range []struct {
+		id    string
+		named bool
+		want  Action
+	}{
+		{"other", false, ActionCopy}, {"long", false, ActionSkip}, {"long", true, ActionCopy},
+		{"lately", false, ActionSkip}, {"lately", true, ActionSkip},
+	} {
+		p := Planned{ID: c.id, Action: ActionCopy}
+		if p.skipForgotten(forgotten, c.named); p.Action != c.want || (p.Action == ActionSkip) != (p.Reason != "") {
+			t.Errorf("%s, named %v: %s, %q", c.id, c.named, p.Action, p.Reason)
+		}
+	}
+}

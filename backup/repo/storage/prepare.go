@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 )
 
@@ -21,9 +20,9 @@ func (r *remote) Prepare(ctx context.Context, folders []string) (done func(conte
 	if !empty {
 		return nil, ErrNotEmpty
 	}
-	marker := "davit/init/" + newTicketName()
+	marker := initFolder + "/" + newTicketName()
 	done = func(ctx context.Context) error { return r.Remove(ctx, marker) }
-	err = r.try(ctx, 0, func(ctx context.Context) error { return r.on.MakeFolders(ctx, append(folders, path.Dir(marker))) })
+	err = r.try(ctx, 0, func(ctx context.Context) error { return r.on.MakeFolders(ctx, append(folders, initFolder)) })
 	if err == nil {
 		err = r.Put(ctx, marker, nil)
 	}
@@ -48,7 +47,7 @@ func (r *remote) alone(ctx context.Context, file string) error {
 	for _, e := range entries {
 		switch {
 		case e.name == file:
-		case strings.HasPrefix(e.name, path.Dir(file)+"/"):
+		case strings.HasPrefix(e.name, initFolder+"/"):
 			return ErrBusy
 		default:
 			return ErrNotEmpty
@@ -59,7 +58,7 @@ func (r *remote) alone(ctx context.Context, file string) error {
 
 func (r *remote) probeAll(ctx context.Context) error {
 	for n := range 3 {
-		if err := r.probe(ctx, fmt.Sprintf("davit/probe/%s-%d", newTicketName(), n)); err != nil {
+		if err := r.probe(ctx, fmt.Sprintf("%s/%s-%d", probeFolder, newTicketName(), n)); err != nil {
 			return err
 		}
 	}
@@ -112,7 +111,7 @@ func (r *remote) expect(ctx context.Context, name string, want []byte) error {
 	if serr != nil && !errors.Is(serr, fs.ErrNotExist) {
 		return serr
 	}
-	entries, lerr := r.entries(ctx, "davit/probe")
+	entries, lerr := r.entries(ctx, probeFolder)
 	if lerr != nil {
 		return lerr
 	}

@@ -425,9 +425,25 @@ func Each(workers, n int, do func(int)) {
 	wg.Wait()
 }
 
+// IsPassing tells files on a server that are there for a moment only, and mean nothing to others.
+func IsPassing(name string) bool {
+	for _, folder := range []string{clockFolder, probeFolder, initFolder, sftpTemps} {
+		if strings.HasPrefix(name, folder+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	clockFolder = "davit/clock"
+	probeFolder = "davit/probe"
+	initFolder  = "davit/init"
+)
+
 // Now writes a file and looks when that was.
 func (r *remote) Now(ctx context.Context) (time.Time, error) {
-	name := "davit/clock/" + newTicketName()
+	name := clockFolder + "/" + newTicketName()
 	if err := r.Put(ctx, name, nil); err != nil {
 		return time.Time{}, err
 	}
