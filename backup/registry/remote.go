@@ -13,6 +13,7 @@ import (
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"davit/backup"
@@ -67,6 +68,15 @@ func isLoopback(registry string) bool {
 	}
 	ip := net.ParseIP(strings.Trim(host, "[]"))
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// IsDenied tells that a registry wants a login, or does not let this one do what was asked.
+func IsDenied(err error) bool {
+	answer := (*errcode.ErrorResponse)(nil)
+	if errors.As(err, &answer) {
+		return answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden
+	}
+	return errors.Is(err, auth.ErrBasicCredentialNotFound)
 }
 
 // isAbsent tells that a registry does not have what was asked for.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"davit/backup/registry"
 	"davit/backup/repo"
 	"davit/backup/repo/storage"
 
@@ -106,6 +107,8 @@ func explainServer(err error, f *failure) bool {
 		f.hint = "ssh to it once by hand, and compare its fingerprint"
 	case errors.As(err, &auth):
 		f.hint = "the agent (SSH_AUTH_SOCK), ~/.ssh/id_* and DAVIT_SSH_KEY are tried"
+	case registry.IsDenied(err):
+		f.hint = "davit login REGISTRY, as docker login, keeps the name and password of one that is allowed that"
 	case storage.IsDenied(err):
 		f.hint = "AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials, must be allowed that"
 	default:

@@ -25,6 +25,8 @@ func CheckLocation(location string) error {
 		_, err = parseS3(location)
 	case strings.HasPrefix(location, "sftp://"):
 		_, err = parseSFTP(location)
+	case strings.HasPrefix(location, "oci://"):
+		err = &LocationError{URL: location, Reason: "a registry only holds copies: davit backup copy --to and --from take it"}
 	case strings.Contains(location, "://"):
 		err = &LocationError{URL: location, Reason: "neither a folder nor a URL that begins with s3:// or sftp://"}
 	}
