@@ -16,6 +16,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # Version and commit go in above; without this a clone owned by another user does not build.
 export GOFLAGS ?= -buildvcs=false
 
+# The systems on which davit is a client of engines elsewhere.
+CLIENTS     := darwin/amd64 darwin/arm64 windows/amd64
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TEST_TIMEOUT        ?= 12m
 INTEGRATION_TIMEOUT ?= 60m
@@ -49,11 +51,12 @@ soak: ## kills, faults and models for hours (root)
 	$(GO) run ./scripts/gotest -tags 'integration soak' -timeout $(SOAK_TIMEOUT) $(PKGS)
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, shellcheck
+lint: ## gofmt, go vet, staticcheck, shellcheck; types for macOS and Windows
 	@scripts/deps.sh lint
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not gofmt'ed:"; echo "$$files"; exit 1; fi
 	$(GO) vet -tags 'integration soak' ./...
 	$(GO) run $(STATICCHECK) -tags 'integration soak' ./...
+	$(GO) run ./scripts/crosscheck ./cmd/davit $(CLIENTS)
 	shellcheck $(SHELL_FILES)
 
 .PHONY: fmt
@@ -109,9 +112,11 @@ uninstall: ## remove what install put there; data and settings stay
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' scripts/install.sh uninstall
 
 .PHONY: cross
-cross: ## build for the other machines that a release is for
-	GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/davit
-	GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/davit
+cross: ## build for the other machines that a release is for, and for macOS and Windows
+	@for target in linux/arm64 linux/arm $(CLIENTS); do \
+		echo "build for $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} GOARM=7 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/davit; \
+	done
 
 .PHONY: release
 release: ## archives, .deb, .rpm, checksums and SBOMs for amd64, arm64, armv7 in dist/release

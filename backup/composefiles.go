@@ -2,10 +2,7 @@ package backup
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -85,7 +82,7 @@ func readComposeFiles(files []composeFile) (list []definition, skipped []Skipped
 		var st hostfs.Stat
 		err := errNoComposeName
 		if composeName(f.path) {
-			data, st, err = readBeneath(f.root, strings.TrimPrefix(f.path[len(f.root):], "/"), maxComposeFile)
+			data, st, err = hostfs.ReadBeneath(f.root, strings.TrimPrefix(f.path[len(f.root):], "/"), maxComposeFile)
 		}
 		switch {
 		case err == nil:
@@ -101,32 +98,3 @@ func readComposeFiles(files []composeFile) (list []definition, skipped []Skipped
 }
 
 var errNoComposeName = errors.New("is not saved as a compose file: its name ends in none of .yml, .yaml, .env")
-
-// readBeneath reads a regular file of at most limit bytes below a folder. It follows no symlink on the way down from it and
-// never waits for a pipe or device.
-func readBeneath(dir, rel string, limit int64) (data []byte, st hostfs.Stat, err error) {
-	root, err := hostfs.OpenRoot(dir)
-	if err != nil {
-		return nil, st, err
-	}
-	defer closing(root, &err)
-	sub, base := filepath.Split(rel)
-	folder, err := root.OpenDir(strings.TrimSuffix(sub, "/"))
-	if err != nil {
-		return nil, st, err
-	}
-	defer closing(folder, &err)
-	fd, st, err := folder.OpenRegular(base)
-	if err != nil {
-		return nil, st, err
-	}
-	f := os.NewFile(uintptr(fd), rel)
-	defer closing(f, &err)
-	if data, err = io.ReadAll(io.LimitReader(f, limit+1)); err != nil {
-		return nil, st, err
-	}
-	if int64(len(data)) > limit {
-		return nil, st, fmt.Errorf("is larger than %d bytes", limit)
-	}
-	return data, st, nil
-}

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"davit/backup/chunk"
 	"davit/backup/repo"
@@ -162,7 +161,7 @@ func (r *createRun) fail(ctx context.Context, it *PlannedItem, err error) error 
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	for _, fatal := range []error{unix.ENOSPC, unix.EDQUOT, unix.EROFS} {
+	for _, fatal := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
 		if errors.Is(err, fatal) {
 			return fmt.Errorf("save %s: %w", it.Ref(), err)
 		}

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -210,13 +208,10 @@ func typeName(mode fs.FileMode) string {
 
 // isMountPoint reports whether something is mounted at the folder itself.
 func isMountPoint(path string) (bool, error) {
-	var self, parent unix.Statx_t
-	const mask = unix.STATX_MNT_ID
-	if err := unix.Statx(unix.AT_FDCWD, path, 0, mask, &self); err != nil {
-		return false, fmt.Errorf("stat %s: %w", path, err)
+	self, err := hostfs.StatPath(path)
+	if err != nil {
+		return false, err
 	}
-	if err := unix.Statx(unix.AT_FDCWD, filepath.Dir(path), 0, mask, &parent); err != nil {
-		return false, fmt.Errorf("stat %s: %w", filepath.Dir(path), err)
-	}
-	return self.Mnt_id != parent.Mnt_id, nil
+	parent, err := hostfs.StatPath(filepath.Dir(path))
+	return self.MountID != parent.MountID, err
 }

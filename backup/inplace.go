@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/guard"
+	"davit/engine/hostfs"
 )
 
 // A restore in place, volume by volume:
@@ -129,24 +128,13 @@ func users(steps []*RestoreStep) []guard.Target {
 
 // exchange swaps two names of one folder in one step.
 func exchange(a, b string) error {
-	if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil {
+	if err := hostfs.Exchange(a, b); err != nil {
 		return fmt.Errorf("swap %s and %s: %w", a, b, err)
 	}
-	return syncFolder(filepath.Dir(a))
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return hostfs.SyncDir(filepath.Dir(a))
 }
 
 func inode(path string) (uint64, error) {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return 0, fmt.Errorf("stat %s: %w", path, err)
-	}
-	return st.Ino, nil
+	st, err := hostfs.LstatPath(path)
+	return st.Ino, err
 }

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -87,7 +85,7 @@ func lockJournal(path, id string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock restore: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := hostfs.Lock(f); err != nil {
 		return nil, errors.Join(&busyError{id}, f.Close())
 	}
 	return f, nil
@@ -190,10 +188,10 @@ func (j *inPlaceJournal) undo() error {
 }
 
 func renameFolder(from, to string) error {
-	if err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE); err != nil {
-		return fmt.Errorf("rename %s to %s: %w", from, to, err)
+	if err := hostfs.RenameNew(from, to); err != nil {
+		return err
 	}
-	return syncFolder(filepath.Dir(to))
+	return hostfs.SyncDir(filepath.Dir(to))
 }
 
 // openInPlaceJournals reads all journals, oldest first, without locking them.

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"davit/engine/guard"
+	"davit/engine/hostfs"
 )
 
 // InPlaceRestores lists the restores in place whose old data is still kept, oldest first.
@@ -57,7 +58,7 @@ func folderSize(ctx context.Context, dir string) (int64, error) {
 		}
 		info, err := e.Info()
 		if err == nil && info.Mode().IsRegular() {
-			sum += diskUsage(info)
+			sum += hostfs.DiskUsage(info)
 		}
 		return ctx.Err()
 	})

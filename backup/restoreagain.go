@@ -2,22 +2,19 @@ package backup
 
 import (
 	"fmt"
-	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/backup/repo"
+	"davit/engine/hostfs"
 )
 
 // identityOf tells one inode from any other that had or will have its name.
 func identityOf(path string) (string, error) {
-	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_INO|unix.STATX_BTIME, &st)
+	ino, born, err := hostfs.Birth(path)
 	if err != nil {
-		return "", &os.PathError{Op: "stat", Path: path, Err: err}
+		return "", err
 	}
-	return fmt.Sprintf("%d:%d.%09d", st.Ino, st.Btime.Sec, st.Btime.Nsec), nil
+	return fmt.Sprintf("%d:%d.%09d", ino, born.Sec, born.Nsec), nil
 }
 
 // restored finds the mark of an item that is at target now, and when that was. Only when a whole snapshot is restored: who

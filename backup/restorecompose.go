@@ -109,7 +109,7 @@ func (b *restoreBuilder) addComposeFile(ctx context.Context, it repo.Item, place
 		Action: ActionWriteCompose, Kind: it.Kind, Name: it.Name, Target: place.path(), item: it, root: place.root,
 		Bytes: annotatedNumber(it, annBytes, 0),
 	}
-	there, _, err := readBeneath(place.root, place.rel, maxComposeFile)
+	there, _, err := hostfs.ReadBeneath(place.root, place.rel, maxComposeFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		b.room.AddBytes(place.path(), step.Bytes, 1)
@@ -167,7 +167,7 @@ func (r *restoreRun) writeComposeFile(ctx context.Context, step *RestoreStep) (e
 	err = root.Link(tmp, rel)
 	if errors.Is(err, fs.ErrExist) {
 		// The folder it lies in may have been restored since the plan was made.
-		if there, _, readErr := readBeneath(step.root, rel, maxComposeFile); readErr == nil && bytes.Equal(there, data) {
+		if there, _, readErr := hostfs.ReadBeneath(step.root, rel, maxComposeFile); readErr == nil && bytes.Equal(there, data) {
 			err = nil
 		}
 	}

@@ -15,7 +15,7 @@ import (
 func savedVolume(t *testing.T) (*fakeEngine, *Env, string) {
 	t.Helper()
 	eng, data := frozenVolume(t)
-	eng.room = engine.Room{Path: "/", Free: 1 << 40, Inodes: 1 << 30}
+	eng.room = engine.Room{Path: "/", Free: 1 << 40}
 	env := testEnv(t, eng)
 	env.Hold = (&fakeHolder{}).open
 	create(t, env, CreateOptions{})

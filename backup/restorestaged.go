@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"davit/engine/hostfs"
 )
@@ -62,12 +61,12 @@ func (r *restoreRun) restoreSynced(ctx context.Context, step *RestoreStep, dir s
 
 // putInPlace gives what was restored its name. A folder replaces an empty one; nothing else is replaced.
 func putInPlace(from, to string, folder bool) error {
-	flags := uint(unix.RENAME_NOREPLACE)
+	rename := hostfs.RenameNew
 	if folder {
-		flags = 0
+		rename = syscall.Rename // os.Rename does not replace a folder
 	}
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, flags)
-	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+	err := rename(from, to)
+	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
 		return fmt.Errorf("%s is not empty any more", to)
 	}
 	if err != nil {

@@ -3,10 +3,8 @@ package backup
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 
 	"davit/backup/repo"
 	"davit/engine/hostfs"
@@ -51,14 +49,13 @@ func (n *RoomNeeds) AddBytes(path string, bytes, entries int64) {
 // existing is the nearest folder of path that exists, with its device.
 func existing(path string) (string, uint64, error) {
 	for {
-		var st unix.Stat_t
-		err := unix.Stat(path, &st)
+		st, err := hostfs.StatPath(path)
 		if err == nil {
 			return path, st.Dev, nil
 		}
 		parent := filepath.Dir(path)
-		if !errors.Is(err, unix.ENOENT) || parent == path {
-			return "", 0, fmt.Errorf("look for room: %w", &os.PathError{Op: "stat", Path: path, Err: err})
+		if !errors.Is(err, fs.ErrNotExist) || parent == path {
+			return "", 0, fmt.Errorf("look for room: %w", err)
 		}
 		path = parent
 	}

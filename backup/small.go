@@ -5,9 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
-	"syscall"
 )
 
 // countingReader tells how much was read through it. It gives the end of the stream by itself, never with the
@@ -46,12 +44,4 @@ func sizeText(n int64) string {
 func shortSum(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:8])
-}
-
-// diskUsage is what a file takes on disk.
-func diskUsage(info fs.FileInfo) int64 {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return st.Blocks * 512
-	}
-	return info.Size()
 }

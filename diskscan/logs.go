@@ -1,17 +1,11 @@
-//go:build linux
-
 package diskscan
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"davit/engine/hostfs"
 )
@@ -85,8 +79,8 @@ func (l *LogFile) measure() {
 }
 
 func blocksOf(path string) int64 {
-	var st unix.Stat_t
-	if unix.Lstat(path, &st) != nil {
+	st, err := hostfs.LstatPath(path)
+	if err != nil {
 		return 0
 	}
 	return st.Blocks * 512
@@ -100,75 +94,4 @@ func (l *LogFile) check() string {
 	}
 	defer file.Close()
 	return refuses(file)
-}
-
-// open opens the log for writing beneath its folder: only a regular file, through no link.
-func (l *LogFile) open() (*os.File, error) {
-	root, err := hostfs.OpenRoot(l.folder)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	dir, err := root.OpenDir("")
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	fd, _, err := dir.OpenRegular(l.name())
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDWR|unix.O_NONBLOCK, 0)
-}
-
-// refuses says why an open log must not be truncated; "" when it may. A writer that appends goes on at the new end. One
-// that does not goes on where it was, which leaves a hole of zeros in front, at which `docker logs` stops for good. The
-// engine opens a log for appending, and without when it has rotated it.
-func refuses(file *os.File) string {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
-		return err.Error()
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 {
-		return "it is not a plain file with one name"
-	}
-	descriptors, err := filepath.Glob("/proc/[0-9]*/fd/[0-9]*")
-	if err != nil {
-		return err.Error()
-	}
-	for _, link := range descriptors {
-		var other unix.Stat_t
-		if unix.Stat(link, &other) != nil || other.Ino != st.Ino || other.Dev != st.Dev || isOwn(link) {
-			continue
-		}
-		flags, err := openFlags(link)
-		switch {
-		case errors.Is(err, os.ErrNotExist): // closed meanwhile
-		case err != nil:
-			return "cannot see how the engine has it open: " + reason(err)
-		case flags&unix.O_ACCMODE != unix.O_RDONLY && flags&unix.O_APPEND == 0:
-			return "it has been rotated, and truncating it would break it; it stays below its max-size by itself"
-		}
-	}
-	return ""
-}
-
-func isOwn(link string) bool {
-	return strings.HasPrefix(link, fmt.Sprintf("/proc/%d/", os.Getpid()))
-}
-
-// openFlags reads how a process has a file open.
-func openFlags(link string) (flags int, err error) {
-	info, err := os.ReadFile(strings.Replace(link, "/fd/", "/fdinfo/", 1))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(info)) {
-		if value, ok := strings.CutPrefix(line, "flags:"); ok {
-			_, err := fmt.Sscanf(strings.TrimSpace(value), "%o", &flags)
-			return flags, err
-		}
-	}
-	return 0, errors.New("no flags in fdinfo")
 }

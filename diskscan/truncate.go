@@ -1,5 +1,3 @@
-//go:build linux
-
 package diskscan
 
 import (
@@ -11,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"davit/engine/hostfs"
 )
@@ -75,12 +71,13 @@ func findLog(logs []LogFile, name string) (LogFile, error) {
 
 // elsewhere makes sure that what is kept does not fill the very disk that is to be freed.
 func elsewhere(to, log string) error {
-	var target, st unix.Stat_t
-	if err := unix.Stat(to, &target); err != nil {
-		return fmt.Errorf("keep the end of a log in %s: %w", to, err)
+	target, err := hostfs.StatPath(to)
+	if err != nil {
+		return fmt.Errorf("keep the end of a log: %w", err)
 	}
-	if err := unix.Stat(log, &st); err != nil {
-		return fmt.Errorf("stat %s: %w", log, err)
+	st, err := hostfs.StatPath(log)
+	if err != nil {
+		return err
 	}
 	if target.Dev == st.Dev {
 		return fmt.Errorf("keep the end of a log in %s: that is on the same file system as the log", to)
@@ -124,17 +121,18 @@ func (p *TruncatePlan) truncate(l *LogFile, now time.Time) (t Truncated, err err
 	if why := refuses(file); why != "" {
 		return t, errors.New(why)
 	}
-	var before, after unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &before); err != nil {
-		return t, fmt.Errorf("stat: %w", err)
+	before, err := file.Stat()
+	if err != nil {
+		return t, err
 	}
 	if err := file.Truncate(0); err != nil {
 		return t, err
 	}
-	if err := unix.Fstat(int(file.Fd()), &after); err != nil {
-		return t, fmt.Errorf("stat: %w", err)
+	after, err := file.Stat()
+	if err != nil {
+		return t, err
 	}
-	t.Freed = (before.Blocks - after.Blocks) * 512
+	t.Freed = hostfs.DiskUsage(before) - hostfs.DiskUsage(after)
 	return t, nil
 }
 

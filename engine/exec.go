@@ -4,14 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
-	"golang.org/x/sys/unix"
 )
 
 // ExecSpec is a command that is run in a container.
@@ -58,9 +54,8 @@ func (e *Engine) Exec(ctx context.Context, ref string, s ExecSpec, out io.Writer
 	return done.ExitCode, nil
 }
 
-// killExec ends a command, which the engine has no call for: by its process, when that is one of this host. The process
-// is known by its control group, which is named after the container. The engine may not know the process yet of a
-// command that has just begun, even when it has printed something.
+// killExec ends a command, which the engine has no call for: by its process, when that is one of this host. The engine
+// may not know the process yet of a command that has just begun, even when it has printed something.
 func (e *Engine) killExec(id string, ended <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -76,26 +71,7 @@ func (e *Engine) killExec(id string, ended <-chan struct{}) {
 	if err != nil {
 		return
 	}
-	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", exec.Pid))
-	if err != nil || exec.ContainerID == "" || !strings.Contains(string(groups), exec.ContainerID) {
-		return
+	if exec.ContainerID != "" {
+		killInContainer(exec.Pid, exec.ContainerID)
 	}
-	killTree(exec.Pid)
-}
-
-// killTree kills a process and its descendants. The first is stopped before its children are listed, so that it
-// makes no more of them.
-func killTree(pid int) {
-	if unix.Kill(pid, unix.SIGSTOP) != nil {
-		return
-	}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err == nil {
-		for _, child := range strings.Fields(string(children)) {
-			if n, err := strconv.Atoi(child); err == nil {
-				killTree(n)
-			}
-		}
-	}
-	_ = unix.Kill(pid, unix.SIGKILL) // gone already is as good
 }

@@ -41,14 +41,7 @@ func (e *Engine) proveLocal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	holder, err := proveDataRoot(info, ids)
-	if err != nil {
-		return err
-	}
-	if err := provePeer(socket, holder); err != nil {
-		return err
-	}
-	return proveSameFolder(holder, info.DataRoot)
+	return proveHere(info, ids, socket)
 }
 
 // ownNetworks returns the ids of the networks that every engine has: they are random,

@@ -20,6 +20,18 @@ import (
 // for each network and port.
 const maxDatabase = 256 << 20
 
+// proveHere proves it by the data-root, which knows the networks, and by the process that works on it.
+func proveHere(info Info, networkIDs []string, socket string) error {
+	holder, err := proveDataRoot(info, networkIDs)
+	if err != nil {
+		return err
+	}
+	if err := provePeer(socket, holder); err != nil {
+		return err
+	}
+	return proveSameFolder(holder, info.DataRoot)
+}
+
 // proveDataRoot finds the engine's networks and identity below the data-root, and returns
 // the process that works on it.
 func proveDataRoot(info Info, networkIDs []string) (holder int, err error) {

@@ -2,17 +2,15 @@ package engine
 
 import (
 	"context"
+	"davit/engine/hostfs"
 	"fmt"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // Room is the space an engine has where it spools.
 type Room struct {
 	Path   string
 	Free   uint64 // bytes
-	Inodes uint64 // 0 when the file system does not count them
 	Spools bool   // an exported image is first written there in full
 }
 
@@ -29,14 +27,11 @@ func (e *Engine) SpoolRoom(ctx context.Context) (Room, error) {
 	}
 	// The folder is made at need, on the data-root's file system unless it is a mount.
 	room := Room{Path: filepath.Join(info.DataRoot, "tmp"), Spools: !info.ContainerdStore}
-	var st unix.Statfs_t
-	err = unix.Statfs(room.Path, &st)
-	if err != nil {
-		err = unix.Statfs(info.DataRoot, &st)
+	if room.Free, _, err = hostfs.Space(room.Path); err != nil {
+		room.Free, _, err = hostfs.Space(info.DataRoot)
 	}
 	if err != nil {
 		return Room{}, fmt.Errorf("measure the engine's spool: %w", err)
 	}
-	room.Free, room.Inodes = st.Bavail*uint64(st.Bsize), st.Ffree
 	return room, nil
 }

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"os/user"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -98,23 +95,6 @@ func (e *UnreachableError) explainSilence() {
 	if strings.Contains(e.Reason, "HTTP request to an HTTPS server") || strings.Contains(e.Reason, "malformed HTTP response") {
 		e.Hint = "the engine wants TLS: DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
 	}
-}
-
-// permissionHint names the group that may use the socket.
-func permissionHint(socket string) string {
-	info, err := os.Stat(socket)
-	if socket == "" || err != nil {
-		return "run it as root"
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || info.Mode().Perm()&0o060 != 0o060 || st.Gid == 0 {
-		return "run it as root"
-	}
-	gid := strconv.FormatUint(uint64(st.Gid), 10)
-	if g, err := user.LookupGroupId(gid); err == nil {
-		return fmt.Sprintf("join the group %s (usermod -aG %s USER, then log in again), or run it as root", g.Name, g.Name)
-	}
-	return fmt.Sprintf("join the group with id %s, or run it as root", gid)
 }
 
 func firstLine(err error) string {

@@ -7,11 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"davit/engine/hostfs"
-
-	"golang.org/x/sys/unix"
 )
 
 // formatVersion of the journal. A newer one is not touched.
@@ -96,9 +95,9 @@ func lockFile(stateDir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the migration: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := hostfs.Lock(f); err != nil {
 		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
+		if errors.Is(err, hostfs.ErrLocked) {
 			return nil, ErrBusy
 		}
 		return nil, fmt.Errorf("lock the migration: %w", err)
@@ -129,7 +128,7 @@ func (j *journal) save() error {
 		return fmt.Errorf("write migration journal: %w", err)
 	}
 	err = hostfs.WriteFile(journalPath(j.stateDir), data, 0o600)
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		j.release()
 		err = hostfs.WriteFile(journalPath(j.stateDir), data, 0o600)
 	}

@@ -8,8 +8,6 @@ import (
 
 	"davit/engine/hostfs"
 	"davit/migrate/preflight"
-
-	"golang.org/x/sys/unix"
 )
 
 // rename gives the roots their new names.
@@ -60,8 +58,8 @@ func renameRoot(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o711); err != nil {
 		return fmt.Errorf("rename %s: %w", from, err)
 	}
-	if err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE); err != nil {
-		return fmt.Errorf("rename %s to %s: %w", from, to, err)
+	if err := hostfs.RenameNew(from, to); err != nil {
+		return err
 	}
 	return errors.Join(hostfs.SyncDir(filepath.Dir(to)), hostfs.SyncDir(filepath.Dir(from)))
 }

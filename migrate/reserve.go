@@ -1,12 +1,11 @@
 package migrate
 
 import (
+	"davit/engine/hostfs"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // reserveSize is the room that is kept for the journal. A disk is often moved because it is full, and containers fill what
@@ -21,11 +20,7 @@ func (j *journal) reserve() error {
 	if err != nil {
 		return fmt.Errorf("keep room for the migration's journal: %w", err)
 	}
-	err = unix.Fallocate(int(f.Fd()), 0, 0, reserveSize)
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		err = nil // such a file system would give no promise anyway
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(hostfs.Allocate(f, reserveSize), f.Close()); err != nil {
 		j.release()
 		return fmt.Errorf("keep room for the migration's journal in %s: %w", Folder(j.stateDir), err)
 	}

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/backup"
 	"davit/backup/repo"
 	"davit/engine"
+	"davit/engine/hostfs"
 )
 
 // ArchiveJob is the job that archives are filed under: "latest", retention and status of backups leave it alone.
@@ -95,8 +94,7 @@ func (r *Repository) verified(ctx context.Context, env *backup.Env, report *back
 
 // room refuses to fill the disk that is to be freed.
 func (r *Repository) room(bytes int64) error {
-	var archive, engine unix.Stat_t
-	if !r.Env.Repo.Local() || unix.Stat(r.Env.Repo.Dir(), &archive) != nil || unix.Stat(r.DataRoot, &engine) != nil || archive.Dev != engine.Dev {
+	if !r.Env.Repo.Local() || !hostfs.SameFileSystem(r.Env.Repo.Dir(), r.DataRoot) {
 		return nil // the backup itself looks whether there is room
 	}
 	space, err := ReadSpace(r.Env.Repo.Dir())

@@ -3,6 +3,7 @@ package prune
 import (
 	"bufio"
 	"context"
+	"davit/engine/hostfs"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Backup is a backup of this host that prunes keep away from: what it saves is in use until Close.
@@ -24,7 +23,7 @@ type Backup struct {
 // BeginBackup waits until no prune is under way, and keeps others waiting until Saves or Close. waiting is called when
 // there is one to wait for; it says who.
 func BeginBackup(ctx context.Context, state string, waiting func(what string)) (*Backup, error) {
-	gate, err := enter(ctx, state, unix.LOCK_SH, func() { waiting("a prune is under way on this host") })
+	gate, err := enter(ctx, state, hostfs.LockShared, func() { waiting("a prune is under way on this host") })
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +41,7 @@ func (b *Backup) Saves(items []string) (err error) {
 		return fmt.Errorf("note what is saved: %w", err)
 	}
 	b.items = f
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+	if err := hostfs.LockWaiting(f); err != nil {
 		return fmt.Errorf("note what is saved: %w", err)
 	}
 	if _, err := f.WriteString(strings.Join(items, "\n") + "\n"); err != nil {
@@ -63,7 +62,7 @@ func (b *Backup) leaveGate() error {
 func (b *Backup) Close() error {
 	err := b.leaveGate()
 	if b.items != nil {
-		err = errors.Join(err, os.Remove(b.items.Name()), b.items.Close())
+		err = errors.Join(err, hostfs.RemoveLocked(b.items))
 		b.items = nil
 	}
 	return err
@@ -75,18 +74,18 @@ func savingFolder(state string) string { return filepath.Join(state, "prune", "s
 const gateTime = 2 * time.Minute
 
 // enter locks the gate between prunes and backups. wait is called when somebody else holds it.
-func enter(ctx context.Context, state string, how int, wait func()) (*os.File, error) {
+func enter(ctx context.Context, state string, lock func(*os.File) error, wait func()) (*os.File, error) {
 	f, err := openLock(state, "gate")
 	if err != nil {
 		return nil, err
 	}
 	for said := false; ; said = true {
-		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		err := lock(f)
 		switch {
 		case err == nil:
 			return f, nil
-		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", f.Name(), err), f.Close())
+		case !errors.Is(err, hostfs.ErrLocked):
+			return nil, errors.Join(err, f.Close())
 		case ctx.Err() != nil:
 			return nil, errors.Join(context.Cause(ctx), f.Close())
 		case !said:
@@ -100,7 +99,7 @@ func enter(ctx context.Context, state string, how int, wait func()) (*os.File, e
 func enterPrune(ctx context.Context, state string) (*os.File, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, gateTime, &BusyError{What: "a backup is finding out what to save", Path: filepath.Join(state, "prune", "gate")})
 	defer cancel()
-	return enter(ctx, state, unix.LOCK_EX, func() {})
+	return enter(ctx, state, hostfs.Lock, func() {})
 }
 
 // savedNow returns the items that backups are saving. What a backup left that was killed goes.
@@ -130,7 +129,7 @@ func readSaving(path string, all map[string]bool) error {
 		return fmt.Errorf("look for backups: %w", err)
 	}
 	defer func() { _ = f.Close() }() // only read from
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+	if hostfs.Lock(f) == nil {
 		return os.Remove(path) // nobody lives who locked it
 	}
 	s := bufio.NewScanner(f)

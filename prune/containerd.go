@@ -12,9 +12,9 @@ import (
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
 
 	"davit/engine"
+	"davit/engine/hostfs"
 )
 
 // namespace is where an engine keeps its things in containerd.
@@ -182,10 +182,11 @@ func (s *contentStore) path(digest string) string {
 func (s *contentStore) blob(digest string) (int64, bool) {
 	size, known := s.blobs[digest]
 	if !known {
-		var st unix.Stat_t
 		size = -1
-		if strings.Contains(digest, ":") && unix.Stat(s.path(digest), &st) == nil {
-			size = st.Blocks * 512
+		if strings.Contains(digest, ":") {
+			if st, err := hostfs.StatPath(s.path(digest)); err == nil {
+				size = st.Blocks * 512
+			}
 		}
 		s.blobs[digest] = size
 	}

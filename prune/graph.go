@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine"
+	"davit/engine/hostfs"
 )
 
 // graph reads the layers of a graph driver from its own books below the data-root.
@@ -65,8 +64,7 @@ func (g graph) book(id string) int64 {
 	about := filepath.Join(g.images, "imagedb", "metadata", filepath.Base(algorithm), filepath.Base(hex))
 	var sum int64
 	for _, path := range []string{config, about, filepath.Join(about, "parent"), filepath.Join(about, "lastUpdated")} {
-		var st unix.Stat_t
-		if unix.Lstat(path, &st) == nil { // a size that is a block off does no harm
+		if st, err := hostfs.LstatPath(path); err == nil { // a size that is a block off does no harm
 			sum += st.Blocks * 512
 		}
 	}

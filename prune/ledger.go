@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -132,7 +130,7 @@ func updateLedger(dir string, change func(*Ledger)) (err error) {
 		return fmt.Errorf("lock last-used ledger: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+	if err := hostfs.LockWaiting(lock); err != nil {
 		return fmt.Errorf("lock last-used ledger: %w", err)
 	}
 	l, err := OpenLedger(dir)

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"davit/engine"
+	"davit/engine/hostfs"
 )
 
 // ReadOptions steer Read.
@@ -171,14 +171,11 @@ func (r *reading) about() {
 
 // ReadSpace says how full the file system of a folder is.
 func ReadSpace(path string) (*Space, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
-		return nil, fmt.Errorf("look for room in %s: %w", path, err)
+	v, err := hostfs.VolumeOf(path)
+	if err != nil {
+		return nil, fmt.Errorf("look for room: %w", err)
 	}
-	block := uint64(st.Frsize)
-	return &Space{
-		Path: path, Total: st.Blocks * block, Free: st.Bavail * block, Inodes: st.Files, FreeInodes: st.Ffree,
-	}, nil
+	return &Space{Path: path, Total: v.Total, Free: v.Free, Inodes: v.Inodes, FreeInodes: v.FreeInodes}, nil
 }
 
 func (r *reading) note(format string, a ...any) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"davit/engine/hostfs"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,8 +16,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // RecordFormat is the format of run records. The first ones have none.
@@ -257,8 +256,8 @@ func lock(state string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
+	if err := hostfs.Lock(f); err != nil {
+		if errors.Is(err, hostfs.ErrLocked) {
 			err = &BusyError{"another prune is at work", f.Name()}
 		}
 		return nil, errors.Join(err, f.Close())

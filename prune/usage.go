@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -22,7 +20,7 @@ func diskUsage(ctx context.Context, path string) (int64, error) {
 	err = hostfs.Sweep(ctx, root, hostfs.SweepOptions{}, struct{}{}, func(_ int, in struct{}, e *hostfs.Entry) (struct{}, bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		if e.Nlink > 1 && e.Mode&unix.S_IFMT != unix.S_IFDIR {
+		if e.Nlink > 1 && e.Mode&hostfs.TypeMask != hostfs.TypeFolder {
 			if seen[e.Ino] {
 				return in, false
 			}

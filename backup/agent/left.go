@@ -19,7 +19,6 @@ import (
 // away with the process.
 type note struct {
 	file *os.File
-	path string
 }
 
 func noteFolder(stateDir string) string { return filepath.Join(stateDir, "agents") }
@@ -35,11 +34,8 @@ func writeNote(stateDir, run, reference string) (*note, error) {
 	if err != nil {
 		return nil, fmt.Errorf("note a helper container: %w", err)
 	}
-	n := &note{file: f, path: f.Name()}
-	if !tryLock(f) {
-		err = errors.New("it is locked")
-	}
-	if err == nil {
+	n := &note{file: f}
+	if err = hostfs.Lock(f); err == nil {
 		err = json.NewEncoder(f).Encode(struct{ Endpoint string }{reference})
 	}
 	if err == nil {
@@ -54,7 +50,7 @@ func writeNote(stateDir, run, reference string) (*note, error) {
 	return n, nil
 }
 
-func (n *note) remove() error { return errors.Join(os.Remove(n.path), n.file.Close()) }
+func (n *note) remove() error { return hostfs.RemoveLocked(n.file) }
 
 // leave lets go of the note for Recover.
 func (n *note) leave() error { return n.file.Close() }
@@ -97,8 +93,8 @@ func recoverRun(ctx context.Context, path, run string, connect func(ctx context.
 	if err != nil {
 		return 0, fmt.Errorf("look for helper containers: %w", err)
 	}
-	n := &note{file: f, path: path}
-	if !tryLock(f) {
+	n := &note{file: f}
+	if hostfs.Lock(f) != nil {
 		return 0, f.Close()
 	}
 	var doc struct{ Endpoint string }

@@ -10,19 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"davit/engine/hostfs"
 )
-
-// Rules are what the agent's program decides about a tree.
-type Rules struct {
-	// Skip returns what leaves entries out of a walk by the patterns of the client.
-	Skip func(patterns []string) func(dir, name string) bool
-	// Enter says why a folder on which something is mounted is not entered; "" enters it.
-	Enter func(path string) (reason string)
-	Now   func() time.Time
-}
 
 // Serve answers the questions that come from r on w until r ends, which is no error. Trees are opened by their paths as
 // they are asked for: it is the container's mounts that bound what can be read and written.

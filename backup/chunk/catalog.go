@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -286,18 +284,18 @@ func parseEntry(line []byte, e *Entry) error {
 
 // kindOf maps the type bits of a mode.
 func kindOf(mode uint32) Kind {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
+	switch mode & hostfs.TypeMask {
+	case hostfs.TypeRegular:
 		return KindFile
-	case unix.S_IFDIR:
+	case hostfs.TypeFolder:
 		return KindFolder
-	case unix.S_IFLNK:
+	case hostfs.TypeSymlink:
 		return KindSymlink
-	case unix.S_IFIFO:
+	case hostfs.TypeFifo:
 		return KindFifo
-	case unix.S_IFCHR:
+	case hostfs.TypeChar:
 		return KindChar
-	case unix.S_IFBLK:
+	case hostfs.TypeBlock:
 		return KindBlock
 	}
 	return KindSocket

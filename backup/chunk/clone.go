@@ -1,12 +1,12 @@
+//go:build linux
+
 package chunk
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"davit/engine/hostfs"
@@ -14,9 +14,6 @@ import (
 
 // maxClones bounds the clones of one pass: each is an open file.
 const maxClones = 2048
-
-// ErrNoClones says that the file system of a tree cannot share blocks between files.
-var ErrNoClones = errors.New("the file system makes no reflink clones")
 
 // Clones lets Read take big files as reflink clones: that costs about the same whatever their size, and their content is
 // read when the containers run again. Clones are nameless files, so that nothing of them outlives the process. It is
@@ -105,13 +102,6 @@ func (c *Clones) clone(fd int, size int64) (int, bool) {
 	return -1, false
 }
 
-// cloned is a unit whose big file waits in a clone. The key of the cache and the header are made from what the kernel
-// said of the file itself: the clone has other times and another inode.
-type cloned struct {
-	source       *source
-	plain, lines []byte // what goes before its header
-}
-
 // clone takes the big file that s is as a clone, where the pass may, and tells whether it did. A file that is written
 // meanwhile is not: its times might belong to other content.
 func (w *worker) clone(u *unit, s *source) bool {
@@ -133,48 +123,4 @@ func (w *worker) clone(u *unit, s *source) bool {
 	}
 	u.cloned = &cloned{source: &source{file: localFile(fd), stat: s.stat, xattrs: s.xattrs, segments: s.segments, still: true}}
 	return true
-}
-
-// readCloned finishes a unit whose big file waits in a clone.
-func (w *worker) readCloned(ctx context.Context, u *unit) error {
-	c := u.cloned
-	u.cloned = nil
-	defer c.source.close()
-	w.plain, w.lines = append(w.plain[:0], c.plain...), append(w.lines[:0], c.lines...)
-	if err := w.addBigContent(ctx, u, c.source); err != nil {
-		return err
-	}
-	return w.finishUnit(ctx, u)
-}
-
-// storeCloned reads and stores the units whose big files wait in clones.
-func (p *pass) storeCloned(ctx context.Context, units []*unit) error {
-	group, ctx := errgroup.WithContext(ctx)
-	jobs := make(chan *unit)
-	group.Go(func() error {
-		defer close(jobs)
-		for _, u := range units {
-			if u.cloned == nil {
-				continue
-			}
-			select {
-			case jobs <- u:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
-	p.startWorkers(ctx, group, jobs)
-	return group.Wait()
-}
-
-// Close gives up what waits to be stored. It does nothing after Store has succeeded.
-func (p *Pending) Close() {
-	for _, u := range p.units {
-		if u.cloned != nil {
-			u.cloned.source.close()
-			u.cloned = nil
-		}
-	}
 }

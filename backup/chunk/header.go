@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -69,7 +67,7 @@ func (h *header) append(dst []byte) []byte {
 	dst = appendUstar(dst, &ustar{
 		name: name, kind: h.kind, mode: h.mode, uid: h.uid, gid: h.gid, size: stored,
 		mtime: h.mtime.Sec, link: h.link,
-		major: unix.Major(h.rdev), minor: unix.Minor(h.rdev),
+		major: hostfs.Major(h.rdev), minor: hostfs.Minor(h.rdev),
 	})
 	return append(dst, sparseMap...)
 }

@@ -2,13 +2,13 @@ package chunk
 
 import (
 	"context"
+	"davit/engine/hostfs"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 )
 
 // ErrSpoolFull says that the delta of a freeze is larger than its spool.
@@ -95,11 +95,11 @@ func (s *Spool) open() error {
 	if s.file != nil {
 		return nil
 	}
-	fd, err := unix.Open(s.dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	f, err := hostfs.Nameless(s.dir)
 	if err != nil {
-		return fmt.Errorf("open spool in %s: %w", s.dir, err)
+		return fmt.Errorf("open spool: %w", err)
 	}
-	s.file = os.NewFile(uintptr(fd), "spool")
+	s.file = f
 	return nil
 }
 

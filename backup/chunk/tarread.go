@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -164,7 +162,7 @@ func (h *header) parse(b []byte, records map[string]string) (stored int64, err e
 		return 0, malformed("owner out of range")
 	}
 	h.uid, h.gid = uint32(uid), uint32(gid)
-	h.rdev = unix.Mkdev(uint32(numbers[4].value), uint32(numbers[5].value))
+	h.rdev = hostfs.Mkdev(uint32(numbers[4].value), uint32(numbers[5].value))
 	if h.mtime, err = parseTime(records["mtime"]); err != nil {
 		return 0, err
 	}

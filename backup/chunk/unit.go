@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"davit/backup/repo"
 	"davit/engine/hostfs"
 )
@@ -41,7 +39,7 @@ func (m *member) nameAt() int {
 
 // holdsContent tells whether the stream holds file bytes for the member.
 func (m *member) holdsContent() bool {
-	return m.stat.Mode&unix.S_IFMT == unix.S_IFREG && m.role != roleLink
+	return m.stat.Mode&hostfs.TypeMask == hostfs.TypeRegular && m.role != roleLink
 }
 
 // isBig tells whether the content is cut inside the file.

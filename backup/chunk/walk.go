@@ -3,8 +3,6 @@ package chunk
 import (
 	"context"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -31,8 +29,8 @@ func (p *planner) visit(e *hostfs.Entry) error {
 	if _, ok := p.lost[m.path]; ok && m.path != "" {
 		return nil
 	}
-	format := m.stat.Mode & unix.S_IFMT
-	if format != unix.S_IFDIR && m.stat.Nlink > 1 {
+	format := m.stat.Mode & hostfs.TypeMask
+	if format != hostfs.TypeFolder && m.stat.Nlink > 1 {
 		p.link(&m)
 	}
 	p.count(&m, format)
@@ -55,12 +53,12 @@ func (p *planner) link(m *member) {
 func (p *planner) count(m *member, format uint32) {
 	p.found.Entries++
 	switch {
-	case format == unix.S_IFDIR:
+	case format == hostfs.TypeFolder:
 		p.found.Folders++
 	case m.holdsContent():
 		p.found.Files++
 		p.found.Bytes += m.stat.Size
-	case format == unix.S_IFREG:
+	case format == hostfs.TypeRegular:
 		p.found.Files++
 	}
 }

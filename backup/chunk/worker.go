@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"davit/engine/hostfs"
 )
@@ -145,11 +144,11 @@ func (w *worker) note(u *unit, m *member, err error) error {
 	if err == nil {
 		return nil
 	}
-	var errno unix.Errno
+	var errno syscall.Errno
 	problem := Problem{Path: m.path, Reason: err.Error()}
 	switch {
-	case errors.Is(err, hostfs.ErrNotRegular), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ELOOP),
-		errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ESTALE), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EXDEV):
+	case errors.Is(err, hostfs.ErrNotRegular), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ELOOP),
+		errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.EXDEV):
 		problem.Kind = Vanished
 	case errors.As(err, &errno):
 		problem.Kind = Unreadable

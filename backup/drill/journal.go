@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -20,7 +18,6 @@ import (
 // the process.
 type journal struct {
 	file *os.File
-	path string
 	note journalNote
 }
 
@@ -55,8 +52,8 @@ func createJournal(stateDir string, note journalNote) (_ *journal, err error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{file: f, path: path, note: note}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	j := &journal{file: f, note: note}
+	err = hostfs.Lock(f)
 	if err == nil {
 		err = json.NewEncoder(f).Encode(note)
 	}
@@ -73,7 +70,7 @@ func createJournal(stateDir string, note journalNote) (_ *journal, err error) {
 }
 
 // done removes the journal: nothing of the run is left.
-func (j *journal) done() error { return errors.Join(os.Remove(j.path), j.file.Close()) }
+func (j *journal) done() error { return hostfs.RemoveLocked(j.file) }
 
 // leave lets go of the journal, so that the next drill or davit recover removes what is left.
 func (j *journal) leave() error { return j.file.Close() }
@@ -105,10 +102,10 @@ func adopt(path string) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read journal of drill: %w", err)
 	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+	if hostfs.Lock(f) != nil {
 		return nil, f.Close()
 	}
-	j := &journal{file: f, path: path}
+	j := &journal{file: f}
 	data, err := io.ReadAll(io.LimitReader(f, 1<<16))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read journal of drill: %w", err), j.leave())
@@ -127,7 +124,7 @@ func alive(stateDir, run string) bool {
 		return false
 	}
 	defer f.Close()
-	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+	return errors.Is(hostfs.LockShared(f), hostfs.ErrLocked)
 }
 
 // Left tells whether there may be something for Recover to do.

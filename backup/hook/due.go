@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine"
 	"davit/engine/hostfs"
 )
@@ -22,7 +20,6 @@ import (
 // goes away with the process.
 type due struct {
 	file *os.File
-	path string
 }
 
 // note is what such a file holds.
@@ -44,8 +41,8 @@ func (r *Runner) owe(container string, s *Spec) (*due, error) {
 	if err != nil {
 		return nil, fmt.Errorf("note what is due: %w", err)
 	}
-	d := &due{file: f, path: f.Name()}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	d := &due{file: f}
+	err = hostfs.Lock(f)
 	if err == nil {
 		err = json.NewEncoder(f).Encode(note{Engine: r.engine.Reference(), Container: container, Post: s.Post, Timeout: s.Timeout})
 	}
@@ -63,7 +60,7 @@ func (r *Runner) owe(container string, s *Spec) (*due, error) {
 
 // done removes the note.
 func (d *due) done() error {
-	return errors.Join(os.Remove(d.path), d.file.Close())
+	return hostfs.RemoveLocked(d.file)
 }
 
 // Recovered is what became of commands that a killed run left due.
@@ -117,8 +114,8 @@ func adopt(path string) (*due, *note, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read what is due: %w", err)
 	}
-	d, n := &due{file: f, path: path}, &note{}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+	d, n := &due{file: f}, &note{}
+	if hostfs.Lock(f) != nil {
 		return nil, nil, f.Close()
 	}
 	data, err := io.ReadAll(io.LimitReader(f, 1<<20))

@@ -12,6 +12,12 @@ import (
 	"davit/backup/verified"
 )
 
+// The classes of ionice.
+const (
+	ioIdle       = "idle"
+	ioBestEffort = "best-effort"
+)
+
 // Duration is a time as Go writes it: 90s, 10m, 6h.
 type Duration struct{ time.Duration }
 

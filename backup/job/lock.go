@@ -2,14 +2,13 @@ package job
 
 import (
 	"context"
+	"davit/engine/hostfs"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // lockPoll is how often a run that waits looks again.
@@ -76,13 +75,13 @@ func tryLock(path string) (*runLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = hostfs.Lock(f)
 	if err == nil {
 		return &runLock{file: f}, nil
 	}
 	defer f.Close()
-	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+	if !errors.Is(err, hostfs.ErrLocked) {
+		return nil, err
 	}
 	busy := &BusyError{}
 	var owner lockOwner
@@ -115,5 +114,5 @@ func lockHeld(historyDir string) bool {
 	defer f.Close()
 	// A shared lock is refused by the exclusive one of a run; taken for a moment it lets a run that begins
 	// just then try once more.
-	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+	return errors.Is(hostfs.LockShared(f), hostfs.ErrLocked)
 }

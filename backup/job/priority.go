@@ -1,3 +1,5 @@
+//go:build linux
+
 package job
 
 import (
@@ -6,11 +8,6 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
-)
-
-const (
-	ioIdle       = "idle"
-	ioBestEffort = "best-effort"
 )
 
 // The kernel's numbers for ioprio_set.

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -61,7 +59,7 @@ func (r *reader) read(from io.Reader) error {
 
 func (r *reader) folder() *node {
 	r.count++
-	return &node{stat: hostfs.Stat{Dev: 1, Ino: r.count, Nlink: 1, Mode: unix.S_IFDIR | 0o755}, children: map[string]*node{}}
+	return &node{stat: hostfs.Stat{Dev: 1, Ino: r.count, Nlink: 1, Mode: hostfs.TypeFolder | 0o755}, children: map[string]*node{}}
 }
 
 // find returns the folder that holds a path and the last name of it; "" is the root itself.
@@ -103,7 +101,7 @@ func (r *reader) add(h *tar.Header, content io.Reader) error {
 	}
 	n := r.folder()
 	mode, ok := types()[h.Typeflag]
-	if !ok || name == "" && mode != unix.S_IFDIR {
+	if !ok || name == "" && mode != hostfs.TypeFolder {
 		return fmt.Errorf("%w: %.80q is of type %q", errArchive, h.Name, h.Typeflag)
 	}
 	n.stat.Mode = mode | uint32(h.Mode)&0o7777
@@ -112,7 +110,7 @@ func (r *reader) add(h *tar.Header, content io.Reader) error {
 	n.stat.Ctime = n.stat.Mtime
 	n.xattrs = xattrs(h)
 	switch mode {
-	case unix.S_IFDIR:
+	case hostfs.TypeFolder:
 		if name == "" {
 			n.children = r.root.children
 			r.root = n
@@ -121,7 +119,7 @@ func (r *reader) add(h *tar.Header, content io.Reader) error {
 		if before := folder.children[name]; before != nil && before.children != nil {
 			n.children = before.children
 		}
-	case unix.S_IFREG:
+	case hostfs.TypeRegular:
 		n.off, n.stat.Size = r.end, h.Size
 		n.stat.Blocks = (h.Size + 511) / 512
 		written, err := io.Copy(r.spool, content)
@@ -129,12 +127,12 @@ func (r *reader) add(h *tar.Header, content io.Reader) error {
 		if err != nil {
 			return err
 		}
-	case unix.S_IFLNK:
+	case hostfs.TypeSymlink:
 		n.link = h.Linkname
 	default:
-		n.stat.Rdev = unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))
+		n.stat.Rdev = hostfs.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))
 	}
-	if mode != unix.S_IFDIR {
+	if mode != hostfs.TypeFolder {
 		n.children = nil
 	}
 	folder.children[name] = n
@@ -157,8 +155,8 @@ func (r *reader) addLink(folder *node, name string, h *tar.Header) error {
 
 func types() map[byte]uint32 {
 	return map[byte]uint32{
-		tar.TypeReg: unix.S_IFREG, tar.TypeDir: unix.S_IFDIR, tar.TypeSymlink: unix.S_IFLNK,
-		tar.TypeChar: unix.S_IFCHR, tar.TypeBlock: unix.S_IFBLK, tar.TypeFifo: unix.S_IFIFO, tar.TypeGNUSparse: unix.S_IFREG,
+		tar.TypeReg: hostfs.TypeRegular, tar.TypeDir: hostfs.TypeFolder, tar.TypeSymlink: hostfs.TypeSymlink,
+		tar.TypeChar: hostfs.TypeChar, tar.TypeBlock: hostfs.TypeBlock, tar.TypeFifo: hostfs.TypeFifo, tar.TypeGNUSparse: hostfs.TypeRegular,
 	}
 }
 

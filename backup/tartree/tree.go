@@ -10,9 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"davit/backup/chunk"
 	"davit/engine/hostfs"
@@ -69,11 +68,10 @@ func (t *Tree) load(ctx context.Context) (err error) {
 	if err := t.Close(); err != nil {
 		return err
 	}
-	fd, err := unix.Open(t.dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	spool, err := hostfs.Nameless(t.dir)
 	if err != nil {
-		return fmt.Errorf("open spool in %s: %w", t.dir, err)
+		return fmt.Errorf("open spool: %w", err)
 	}
-	spool := os.NewFile(uintptr(fd), "spool")
 	archive, err := t.fetch(ctx)
 	if err == nil {
 		r := &reader{ctx: ctx, spool: spool}
@@ -128,7 +126,7 @@ func (t *Tree) OpenFolder(rel string) (chunk.Folder, error) {
 	if rel != "" {
 		for name := range strings.SplitSeq(rel, "/") {
 			if n = n.children[name]; n == nil {
-				return nil, fmt.Errorf("open folder %q: %w", rel, unix.ENOENT)
+				return nil, fmt.Errorf("open folder %q: %w", rel, syscall.ENOENT)
 			}
 		}
 	}
@@ -149,7 +147,7 @@ func (f *folder) find(name string) (*node, error) {
 	if n := f.node.children[name]; n != nil {
 		return n, nil
 	}
-	return nil, fmt.Errorf("open %q: %w", name, unix.ENOENT)
+	return nil, fmt.Errorf("open %q: %w", name, syscall.ENOENT)
 }
 
 func (f *folder) Xattrs(name string) ([]hostfs.Xattr, error) {

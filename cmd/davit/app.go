@@ -41,6 +41,9 @@ func (h *host) carryOut(ctx context.Context, inv *invocation, wrong error) error
 		writeHelp(h.err, inv)
 		return inv.usage("needs a command", "", argumentProblem)
 	}
+	if err := inv.refusal(h.goos); err != nil {
+		return err
+	}
 	return inv.app.RunContext(ctx, inv.args())
 }
 

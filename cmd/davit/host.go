@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/term"
@@ -19,6 +20,7 @@ type host struct {
 	silent   bool      // only what is wrong is said
 	getenv   func(string) string
 	euid     int
+	goos     string // the system that it is, as Go calls it
 	hostname func() (string, error)
 	now      func() time.Time
 }
@@ -34,6 +36,7 @@ func thisHost() *host {
 		errTTY:   term.IsTerminal(int(os.Stderr.Fd())),
 		getenv:   os.Getenv,
 		euid:     os.Geteuid(),
+		goos:     runtime.GOOS,
 		hostname: os.Hostname,
 		now:      time.Now,
 	}

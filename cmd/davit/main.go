@@ -5,13 +5,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -43,7 +42,10 @@ func boundMemory() {
 // interruptedError is the cause of a context that a signal cancelled.
 type interruptedError struct{ signal syscall.Signal }
 
-func (e interruptedError) Error() string { return "interrupted by " + unix.SignalName(e.signal) }
+func (e interruptedError) Error() string {
+	name := map[syscall.Signal]string{syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP"}[e.signal]
+	return "interrupted by " + cmp.Or(name, e.signal.String())
+}
 
 // withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP cancels. After that the signals have their
 // default effect again, so that a second Ctrl-C ends a run that does not want to end; what is frozen then is

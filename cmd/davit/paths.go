@@ -1,6 +1,9 @@
 package main
 
-import "path/filepath"
+import (
+	"cmp"
+	"path/filepath"
+)
 
 // paths are the folders that davit keeps its own things in.
 type paths struct {
@@ -18,7 +21,7 @@ func defaultPaths(getenv func(string) string, euid int) paths {
 		if dir := getenv(variable); filepath.IsAbs(dir) {
 			return filepath.Join(dir, "davit")
 		}
-		return filepath.Join(getenv("HOME"), fallback, "davit")
+		return filepath.Join(cmp.Or(getenv("HOME"), getenv("USERPROFILE")), fallback, "davit")
 	}
 	return paths{
 		state: xdg("XDG_STATE_HOME", ".local/state"),

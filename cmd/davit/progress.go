@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -110,9 +109,11 @@ func (p *progress) close() {
 
 func (p *progress) show(d display, now func() time.Time, interval time.Duration) {
 	defer close(p.ended)
-	usr1 := make(chan os.Signal, 1)
-	signal.Notify(usr1, syscall.SIGUSR1)
-	defer signal.Stop(usr1)
+	asked := make(chan os.Signal, 1)
+	if signals := stateSignals(); len(signals) > 0 { // without any, Notify would take all
+		signal.Notify(asked, signals...)
+	}
+	defer signal.Stop(asked)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	meter := &rateMeter{}
@@ -120,7 +121,7 @@ func (p *progress) show(d display, now func() time.Time, interval time.Duration)
 		select {
 		case <-tick.C:
 			d.paint(p.state(now(), meter))
-		case <-usr1:
+		case <-asked:
 			d.say(p.state(now(), meter).line())
 		case <-p.wake:
 			p.sayQueued(d)

@@ -41,6 +41,6 @@ func locked(path string) (bool, error) {
 		return false, fmt.Errorf("open journal: %w", err)
 	}
 	defer f.Close()
-	free, err := tryLock(f)
+	free, err := takeLock(f)
 	return !free && err == nil, err
 }

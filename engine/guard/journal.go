@@ -2,6 +2,8 @@ package guard
 
 import (
 	"bytes"
+	"crypto/rand"
+	"davit/engine/hostfs"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +12,6 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // suffix of journal files in the state folder.
@@ -36,7 +36,7 @@ func createJournal(dir, run string, head record, now func() time.Time) (_ *journ
 	}
 	path := filepath.Join(dir, run+suffix)
 	fail := func(err error) (*journal, error) { return nil, fmt.Errorf("create journal %s: %w", path, err) }
-	f, err := os.CreateTemp(dir, run+".new-*")
+	f, err := os.OpenFile(filepath.Join(dir, run+".new-"+rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
 		return fail(err)
 	}
@@ -47,11 +47,8 @@ func createJournal(dir, run string, head record, now func() time.Time) (_ *journ
 		}
 	}()
 	j := &journal{path: path, f: f, now: now}
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFL, unix.O_APPEND); err != nil {
+	if err := hostfs.Lock(f); err != nil {
 		return fail(err)
-	}
-	if ok, err := tryLock(f); err != nil || !ok {
-		return fail(errors.Join(err, errors.New("lock is taken")))
 	}
 	if err := j.append(true, head); err != nil {
 		return nil, err
@@ -67,7 +64,7 @@ func createJournal(dir, run string, head record, now func() time.Time) (_ *journ
 
 // openJournal opens an existing journal of another process, without locking it.
 func openJournal(path string, now func() time.Time) (*journal, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|noFollow, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}

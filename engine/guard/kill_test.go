@@ -147,7 +147,7 @@ func journalLocked(t *testing.T, dir string) bool {
 	j, err := openJournal(filepath.Join(dir, "run1"+suffix), time.Now)
 	must(t, err)
 	defer j.close()
-	ok, err := tryLock(j.f)
+	ok, err := takeLock(j.f)
 	must(t, err)
 	return !ok
 }

@@ -40,7 +40,7 @@ func leftIn(path string) (names []string, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	if ok, err := tryLock(j.f); err != nil || !ok || !j.linked() {
+	if ok, err := takeLock(j.f); err != nil || !ok || !j.linked() {
 		return nil, err
 	}
 	t := tail{j: j}

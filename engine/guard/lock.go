@@ -2,33 +2,16 @@ package guard
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
+	"davit/engine/hostfs"
 )
 
-// lock waits for the exclusive lock on f. It belongs to the open file, and ends with it.
-func lock(f *os.File) error {
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
-	}
-}
-
-// tryLock takes the lock if nobody holds it.
-func tryLock(f *os.File) (bool, error) {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+// takeLock takes the lock of a journal and tells whether nobody else holds it.
+func takeLock(f *os.File) (bool, error) {
+	err := hostfs.Lock(f)
+	if errors.Is(err, hostfs.ErrLocked) {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("lock %s: %w", f.Name(), err)
-	}
-	return true, nil
+	return err == nil, err
 }

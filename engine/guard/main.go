@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"davit/engine/hostfs"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,9 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // lookEvery is how often a guard looks whether a freeze has expired.
@@ -23,7 +23,7 @@ const lookEvery = 250 * time.Millisecond
 // does; the journal then stays for [Recover].
 func Main(ctx context.Context, args []string, connect Connect) int {
 	// Only the owner's end counts, not what happens to its terminal.
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE)
 	logger := log.New(os.Stderr, "davit guard: ", 0)
 	flags := flag.NewFlagSet(Subcommand, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -61,7 +61,7 @@ type watcher struct {
 
 // start gets everything that may fail out of the way, and then says "ready".
 func (w *watcher) start(ctx context.Context, path string) error {
-	pipe, err := os.OpenFile(fifoPath(path), os.O_WRONLY|unix.O_NONBLOCK, 0)
+	pipe, err := os.OpenFile(fifoPath(path), os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if err == nil {
 		w.pipe = pipe
 	} else {
@@ -97,7 +97,7 @@ func (w *watcher) say(line string) {
 // watch waits for the owner's end, and meanwhile ends freezes that last too long.
 func (w *watcher) watch(ctx context.Context) error {
 	ended := make(chan error, 1)
-	go func() { ended <- lock(w.t.j.f) }()
+	go func() { ended <- hostfs.LockWaiting(w.t.j.f) }()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {

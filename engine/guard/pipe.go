@@ -8,9 +8,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // pipe is the owner's end of the named pipe over which a guard says that it is ready. It
@@ -28,14 +27,14 @@ func openPipe(journal string) (*pipe, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	if err := unix.Mkfifo(path, 0o600); err != nil {
+	if err := makeFifo(path); err != nil {
 		return nil, fmt.Errorf("make pipe %s: %w", path, err)
 	}
-	r, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	r, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(path))
 	}
-	keep, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
+	keep, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, errors.Join(err, r.Close(), os.Remove(path))
 	}

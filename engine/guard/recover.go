@@ -62,7 +62,7 @@ func recoverOne(ctx context.Context, path string, connect Connect) (undone []Und
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	if ok, err := tryLock(j.f); err != nil || !ok || !j.linked() {
+	if ok, err := takeLock(j.f); err != nil || !ok || !j.linked() {
 		return nil, err
 	}
 	t := tail{j: j}

@@ -272,7 +272,7 @@ func TestLeft(t *testing.T) {
 	}
 	alive, err := openJournal(filepath.Join(dir, "run1"+suffix), time.Now)
 	must(t, err)
-	if ok, err := tryLock(alive.f); err != nil || !ok {
+	if ok, err := takeLock(alive.f); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	if names, err := Left(dir); err != nil || len(names) != 0 {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"davit/engine/systemd"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -101,7 +99,7 @@ func startSession(o Options, journal string, failed chan<- error) error {
 	defer log.Close()
 	cmd := exec.Command(o.Exe, Subcommand, "--journal", journal, "--leave-cgroup")
 	cmd.Dir, cmd.Stderr = "/", log
-	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = ownSession()
 	if err := cmd.Start(); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 )
 
@@ -56,14 +57,13 @@ func (a *AtomicFile) Commit() error {
 	if err := a.file.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", a.path, err)
 	}
+	if err := a.file.Close(); err != nil { // Windows renames no open file
+		return fmt.Errorf("close %s: %w", a.path, err)
+	}
 	if err := os.Rename(a.file.Name(), a.path); err != nil {
 		return fmt.Errorf("put %s in place: %w", a.path, err)
 	}
-	err := a.file.Close()
 	a.file = nil
-	if err != nil {
-		return fmt.Errorf("close %s: %w", a.path, err)
-	}
 	return SyncDir(filepath.Dir(a.path))
 }
 
@@ -92,6 +92,9 @@ func WriteFile(path string, data []byte, perm os.FileMode) error {
 
 // SyncDir makes the names in a folder durable: what was created, renamed or removed in it.
 func SyncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // no folder can be synced there: the journal of NTFS keeps the names
+	}
 	dir, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("sync folder: %w", err)

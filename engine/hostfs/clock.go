@@ -11,12 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clockMark is how far the clock that dates inodes is ahead of one that nobody can set.
-type clockMark struct {
-	Boot  string // which boot the second clock counts from
-	Ahead time.Duration
-}
-
 // markTries is how often the two clocks are read, for a moment in which nothing came in between.
 const markTries = 10
 

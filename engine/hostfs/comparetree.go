@@ -15,23 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CompareOptions steers a comparison. Its functions are called by several goroutines at once.
-type CompareOptions struct {
-	Workers int                                    // 0: twice GOMAXPROCS
-	Skip    func(dir, name string, st *Stat) bool  // leaves an entry and everything below it out, on both sides
-	Content func(e *Entry) bool                    // which regular files are read on both sides; nil: none
-	Limit   func(ctx context.Context, n int) error // asked before n bytes are read of both sides; nil: no limit
-	Differ  func(path, what string)                // told each difference
-	Problem func(path string, err error)           // told what could not be read; it counts as no difference
-}
-
-// Comparison is what a comparison went over.
-type Comparison struct {
-	Entries     int64 // of the first tree, the root and folders among them
-	Bytes       int64 // of content that was compared
-	Differences int64
-}
-
 // CompareTree looks whether two trees that nobody changes are the same for whoever uses them: names, types, modes,
 // owners, sizes, times of modification, link targets, devices, extended attributes, flags, which names are links of one
 // file, and the content that is asked for. What is mounted below is not entered. The second tree's content is read from

@@ -3,15 +3,11 @@
 package hostfs
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
-
-// ErrNotRegular is the error of OpenRegular for anything but a regular file.
-var ErrNotRegular = errors.New("not a regular file")
 
 // Dir is an open folder. Names given to its methods are single components; the last one is never followed.
 type Dir struct {

@@ -1,35 +1,59 @@
 package hostfs
 
+import "errors"
+
 // Stat is what statx says of one inode.
 type Stat struct {
 	Dev, Ino     uint64
-	Rdev         uint64 // of a device; unix.Major and unix.Minor take it apart
+	Rdev         uint64 // of a device; Major and Minor take it apart
 	MountID      uint64 // 0 on kernels before 5.8
 	Size         int64
 	Blocks       int64 // allocated, in units of 512 bytes
 	Mtime, Ctime Timespec
-	Mode         uint32 // st_mode, type bits (unix.S_IFMT) included
+	Mode         uint32 // st_mode, type bits (TypeMask) included
 	Nlink        uint32
 	UID, GID     uint32
 	Chattr       uint32 // the flags of chattr that statx shows, where a file system has them: immutable, append, nodump
 }
 
-// The types of files in st_mode.
+// The types of files in st_mode, as Linux numbers them wherever davit runs.
 const (
-	typeBits    = 0o170000
-	typeFolder  = 0o040000
-	typeRegular = 0o100000
-	typeSymlink = 0o120000
+	TypeMask    = 0o170000
+	TypeSocket  = 0o140000
+	TypeSymlink = 0o120000
+	TypeRegular = 0o100000
+	TypeBlock   = 0o060000
+	TypeFolder  = 0o040000
+	TypeChar    = 0o020000
+	TypeFifo    = 0o010000
 )
 
+// ErrNotRegular is the error of OpenRegular for anything but a regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
 // IsDir says whether it is a folder.
-func (s *Stat) IsDir() bool { return s.Mode&typeBits == typeFolder }
+func (s *Stat) IsDir() bool { return s.Mode&TypeMask == TypeFolder }
 
 // IsRegular says whether it is a regular file.
-func (s *Stat) IsRegular() bool { return s.Mode&typeBits == typeRegular }
+func (s *Stat) IsRegular() bool { return s.Mode&TypeMask == TypeRegular }
 
 // IsSymlink says whether it is a symbolic link.
-func (s *Stat) IsSymlink() bool { return s.Mode&typeBits == typeSymlink }
+func (s *Stat) IsSymlink() bool { return s.Mode&TypeMask == TypeSymlink }
+
+// The two extended attributes that hold POSIX ACLs.
+const (
+	XattrACLAccess  = "system.posix_acl_access"
+	XattrACLDefault = "system.posix_acl_default"
+)
+
+// Xattr is one extended attribute, its name with the namespace.
+type Xattr struct {
+	Name  string
+	Value []byte
+}
+
+// Segment is a range of a file.
+type Segment struct{ Off, Len int64 }
 
 // mountOf tells a mount; kernels before 5.8 only tell the device.
 type mountOf struct{ id, dev uint64 }

@@ -40,11 +40,11 @@ func statOf(info fs.FileInfo) Stat {
 	st := Stat{Size: info.Size(), Blocks: (info.Size() + 511) / 512, Mtime: TimespecOf(info.ModTime()), Nlink: 1, Mode: uint32(info.Mode().Perm())}
 	switch info.Mode().Type() {
 	case 0:
-		st.Mode |= typeRegular
+		st.Mode |= TypeRegular
 	case fs.ModeDir:
-		st.Mode |= typeFolder
+		st.Mode |= TypeFolder
 	case fs.ModeSymlink:
-		st.Mode |= typeSymlink
+		st.Mode |= TypeSymlink
 	}
 	return st
 }

@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Segment is a range of a file.
-type Segment struct{ Off, Len int64 }
-
 // segmentAlign is what segment borders are rounded to: some file systems report holes of single sectors, and tar
 // readers take sparse maps only at block borders.
 const segmentAlign = 4096

@@ -12,22 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What btrfs numbers its inodes by: the root of every subvolume, and the empty folder that stands in a snapshot for a
-// subvolume that was nested in the original.
-const (
-	subvolumeInode = 256
-	// NestedInode is the inode number of a folder in a snapshot where the original has a subvolume of its own.
-	NestedInode = 2
-)
-
-// ErrNoSubvolume says that a folder has no subvolume around it that could be snapshotted.
-var ErrNoSubvolume = errors.New("no btrfs subvolume")
-
-// Subvolume is the btrfs subvolume around a folder.
-type Subvolume struct {
-	Path string // its root, as this process sees it
-	Rel  string // of the folder below it, "" for the root itself
-}
+// subvolumeInode is that of the root of every subvolume.
+const subvolumeInode = 256
 
 // SubvolumeOf finds the subvolume that the folder at path, absolute and without symlinks, lies in. The error is
 // ErrNoSubvolume on another file system, and where the root of the subvolume is not mounted.
@@ -39,7 +25,7 @@ func SubvolumeOf(path string) (Subvolume, error) {
 	if uint32(fs.Type) != unix.BTRFS_SUPER_MAGIC {
 		return Subvolume{}, ErrNoSubvolume
 	}
-	st, err := statPath(path)
+	st, err := LstatPath(path)
 	if err != nil {
 		return Subvolume{}, err
 	}
@@ -51,7 +37,7 @@ func SubvolumeOf(path string) (Subvolume, error) {
 			}
 			return Subvolume{Path: dir, Rel: rel}, err
 		}
-		above, err := statPath(filepath.Dir(dir))
+		above, err := LstatPath(filepath.Dir(dir))
 		if err != nil {
 			return Subvolume{}, err
 		}
@@ -60,19 +46,6 @@ func SubvolumeOf(path string) (Subvolume, error) {
 		}
 		st = above
 	}
-}
-
-func statPath(path string) (Stat, error) {
-	raw, err := unix.BytePtrFromString(path)
-	if err != nil {
-		return Stat{}, err
-	}
-	var buf unix.Statx_t
-	var st Stat
-	if err := statxAt(unix.AT_FDCWD, raw, &buf, &st); err != nil {
-		return st, &os.PathError{Op: "stat", Path: path, Err: err}
-	}
-	return st, nil
 }
 
 // FSID identifies the file system that path lies on, on btrfs the subvolume: it is the same whenever that is mounted.
@@ -88,11 +61,11 @@ func FSID(path string) (string, error) {
 // come and go, else in its root.
 func (s Subvolume) Place() string {
 	above := filepath.Dir(s.Path)
-	in, err := statPath(s.Path)
+	in, err := LstatPath(s.Path)
 	if err != nil || s.Rel != "" {
 		return s.Path
 	}
-	out, err := statPath(above)
+	out, err := LstatPath(above)
 	var fs unix.Statfs_t
 	if err != nil || in.onOtherMount(&out) || unix.Statfs(above, &fs) != nil || uint32(fs.Type) != unix.BTRFS_SUPER_MAGIC {
 		return s.Path
@@ -118,7 +91,7 @@ func (s Subvolume) Snapshot(path string) error {
 // RemoveSnapshot removes a snapshot, or another subvolume without any in it. One that is gone is no error. The names
 // of the folder it was in are as they were before, and so is its mtime.
 func RemoveSnapshot(path string) error {
-	st, err := statPath(path)
+	st, err := LstatPath(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

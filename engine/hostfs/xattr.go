@@ -11,18 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The two extended attributes that hold POSIX ACLs.
-const (
-	XattrACLAccess  = "system.posix_acl_access"
-	XattrACLDefault = "system.posix_acl_default"
-)
-
-// Xattr is one extended attribute, its name with the namespace.
-type Xattr struct {
-	Name  string
-	Value []byte
-}
-
 // Xattrs reads all extended attributes of name (of the folder itself for ""), sorted by name. Nothing is followed or
 // opened, so it serves symlinks, fifos, devices and sockets. Without CAP_SYS_ADMIN the kernel does not show trusted.*.
 func (d *Dir) Xattrs(name string) ([]Xattr, error) {

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 	"davit/engine/systemd"
 )
@@ -41,7 +39,7 @@ func (f *facts) lookAtDestinations(ctx context.Context, h Host, r Request) error
 		}
 		s.ToFSType = d.FSType
 		if d.Probed != "" {
-			s.SameFS = sameFS(s.From, d.Probed)
+			s.SameFS = hostfs.SameFileSystem(s.From, d.Probed)
 			s.Reflink = s.SameFS && d.probe.reflink
 		}
 		f.dests = append(f.dests, d)
@@ -137,11 +135,6 @@ func sameFile(a, b string) bool {
 	x, errA := os.Stat(a)
 	y, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(x, y)
-}
-
-func sameFS(a, b string) bool {
-	var x, y unix.Stat_t
-	return unix.Stat(a, &x) == nil && unix.Stat(b, &y) == nil && x.Dev == y.Dev
 }
 
 // closedAbove lists the folders above, and the folder itself, that not everybody may enter.

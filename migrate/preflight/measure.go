@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 )
 
@@ -68,7 +66,7 @@ func size(ctx context.Context, s *storeFacts, progress func(files, bytes int64))
 			return struct{}{}, false
 		}
 		allocated.Add(e.Blocks * 512)
-		if e.Mode&unix.S_IFMT == unix.S_IFREG {
+		if e.IsRegular() {
 			apparent.Add(e.Size)
 		}
 		if n := files.Add(1); n%10000 == 0 {

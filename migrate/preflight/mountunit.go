@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"davit/engine/hostfs"
 	"davit/engine/systemd"
 )
@@ -36,14 +34,15 @@ WantedBy=local-fs.target
 
 // stableDevice is the name of a device that stays the same when disks are found in another order.
 func stableDevice(device, byUUID string) string {
-	var want, have unix.Stat_t
 	links, _ := os.ReadDir(byUUID)
-	if unix.Stat(device, &want) != nil {
+	want, err := hostfs.StatPath(device)
+	if err != nil {
 		return device
 	}
 	for _, l := range links {
 		path := filepath.Join(byUUID, l.Name())
-		if unix.Stat(path, &have) == nil && have.Rdev == want.Rdev && have.Mode&unix.S_IFMT == unix.S_IFBLK {
+		have, err := hostfs.StatPath(path)
+		if err == nil && have.Rdev == want.Rdev && have.Mode&hostfs.TypeMask == hostfs.TypeBlock {
 			return path
 		}
 	}

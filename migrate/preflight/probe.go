@@ -1,3 +1,5 @@
+//go:build linux
+
 package preflight
 
 import (
@@ -11,19 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// probePrefix is how the folder's name begins in which a destination is tried out.
-const probePrefix = ".davit-probe-"
-
-// probeResult is what a destination can do.
-type probeResult struct {
-	tried    bool
-	failures []string // what the engine needs and cannot have
-	unsure   string   // why not everything could be tried
-	reflink  bool
-	casefold bool
-	rate     int64 // bytes per second that can be written, 0 when not tried
-}
 
 // probe tries out what the engine needs: attributes, names of all kinds, and an overlay with a whiteout and an opaque
 // folder. It leaves nothing behind.
@@ -65,15 +54,6 @@ func probe(ctx context.Context, in string) probeResult {
 	r.reflink = tryReflink(dir) == nil
 	r.rate = tryRate(ctx, dir)
 	return r
-}
-
-// reason is the errno's words alone: the probe's paths say nothing to anybody.
-func reason(err error) string {
-	var errno unix.Errno
-	if errors.As(err, &errno) {
-		return errno.Error()
-	}
-	return err.Error()
 }
 
 func newFile(dir, name string) (string, error) {

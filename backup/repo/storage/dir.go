@@ -123,7 +123,7 @@ func (d *dir) Empty(context.Context) (bool, error) {
 
 // Get neither follows a symlink nor waits for a fifo.
 func (d *dir) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
-	f, size, err := openRegular(d.path(name))
+	f, size, err := openRegularAt(nil, d.path(name))
 	if err != nil {
 		return nil, absent(err)
 	}
@@ -161,13 +161,13 @@ func (d *dir) OpenAt(_ context.Context, name string, _ bool) (*os.File, int64, e
 func (d *dir) open(name string) (*os.File, int64, error) {
 	folder, base := path.Split(name)
 	if folder != BlobFolder+"/" {
-		return openRegular(d.path(name))
+		return openRegularAt(nil, d.path(name))
 	}
 	blobs, err := d.folder()
 	if err != nil {
 		return nil, 0, err
 	}
-	return openRegularAt(int(blobs.Fd()), base)
+	return openRegularAt(blobs, base)
 }
 
 func (d *dir) Stat(_ context.Context, name string) (Info, error) {

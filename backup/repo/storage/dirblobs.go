@@ -66,8 +66,7 @@ func (t *dirTemp) finish() error {
 	if t.file == nil {
 		return nil
 	}
-	startWriteback(t.file, t.hinted, t.size-t.hinted)
-	err := t.file.Close()
+	err := errors.Join(settle(t.file, t.hinted, t.size-t.hinted), t.file.Close())
 	t.file = nil
 	return err
 }
@@ -129,7 +128,7 @@ func (d *dir) hold(folder *os.File, owner, from string) (*dirHeld, error) {
 }
 
 func copyAt(folder *os.File, from, to string) error {
-	in, _, err := openRegularAt(int(folder.Fd()), from)
+	in, _, err := openRegularAt(folder, from)
 	if err != nil {
 		return err
 	}
@@ -151,7 +150,7 @@ type dirHeld struct {
 }
 
 func (h *dirHeld) Open() (io.ReadCloser, int64, error) {
-	return openRegularAt(int(h.folder.Fd()), h.name)
+	return openRegularAt(h.folder, h.name)
 }
 
 func (h *dirHeld) PutBack(_ context.Context, name string) error {

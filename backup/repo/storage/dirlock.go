@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"davit/engine/hostfs"
 	"errors"
 	"io"
 	"io/fs"
@@ -30,7 +31,7 @@ func (d *dir) Claim(_ context.Context, name string, content []byte) (Claim, erro
 	}
 	_, err = c.file.Write(content)
 	if err == nil {
-		_, err = tryLock(c.file)
+		err = hostfs.Lock(c.file)
 	}
 	if err == nil {
 		err = os.Rename(temp, c.path)
@@ -62,19 +63,19 @@ func (c *dirClaim) Release(context.Context) error {
 }
 
 func (d *dir) Grip(_ context.Context, name string) (Grip, error) {
-	f, _, err := openRegular(d.path(name))
+	f, _, err := openRegularAt(nil, d.path(name))
 	if err != nil {
 		return Unknown, err
 	}
 	defer f.Close()
-	free, err := tryLock(f)
-	switch {
-	case err != nil:
-		return Unknown, err
-	case free:
+	switch err := hostfs.Lock(f); {
+	case err == nil:
 		return Free, nil
+	case errors.Is(err, hostfs.ErrLocked):
+		return Taken, nil
+	default:
+		return Unknown, err
 	}
-	return Taken, nil
 }
 
 // dirLock goes away with the process.
@@ -85,8 +86,8 @@ func (d *dir) Lock(_ context.Context, name string, owner []byte) (Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	locked, err := tryLock(file)
-	if err == nil && !locked {
+	err = hostfs.Lock(file)
+	if errors.Is(err, hostfs.ErrLocked) {
 		err = &LockedError{Ticket: Ticket{Name: name, Owner: readOwner(d.path(name)), Certain: true}}
 	}
 	if err == nil {
@@ -117,7 +118,7 @@ func writeOwner(file *os.File, owner []byte) error {
 
 // readOwner returns nothing when the owner did not write himself down.
 func readOwner(path string) []byte {
-	f, _, err := openRegular(path)
+	f, _, err := openRegularAt(nil, path)
 	if err != nil {
 		return nil
 	}

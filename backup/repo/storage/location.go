@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"runtime"
 	"strings"
 )
 
@@ -29,8 +30,19 @@ func CheckLocation(location string) error {
 		err = &LocationError{URL: location, Reason: "a registry only holds copies: davit backup copy --to and --from take it"}
 	case strings.Contains(location, "://"):
 		err = &LocationError{URL: location, Reason: "neither a folder nor a URL that begins with s3:// or sftp://"}
+	default:
+		err = checkFolder(location, runtime.GOOS)
 	}
 	return err
+}
+
+// checkFolder refuses folders of a system on which a repository is not safe: Windows gives no open file another name, and
+// removes none.
+func checkFolder(location, goos string) error {
+	if goos == "windows" {
+		return &LocationError{URL: location, Reason: "a folder of Windows cannot hold one: use s3:// or sftp://"}
+	}
+	return nil
 }
 
 // Connect returns the storage at a location: a folder, or

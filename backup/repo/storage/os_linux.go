@@ -1,3 +1,5 @@
+//go:build linux && !portable
+
 package storage
 
 import (
@@ -9,18 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func isNotDir(err error) bool { return errors.Is(err, unix.ENOTDIR) }
-
-// openRegular opens a regular file for reading and tells its size.
-func openRegular(path string) (*os.File, int64, error) {
-	return openRegularAt(unix.AT_FDCWD, path)
+// descriptor is that of a folder, and of the working one for nil.
+func descriptor(folder *os.File) int {
+	if folder == nil {
+		return unix.AT_FDCWD
+	}
+	return int(folder.Fd())
 }
 
-func openRegularAt(dir int, name string) (*os.File, int64, error) {
+func isNotDir(err error) bool { return errors.Is(err, unix.ENOTDIR) }
+
+// openRegularAt opens a regular file for reading and tells its size; a nil folder is the working one.
+func openRegularAt(folder *os.File, name string) (*os.File, int64, error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	var fd int
 	err := retryEINTR(func() (err error) {
-		fd, err = unix.Openat(dir, name, flags, 0)
+		fd, err = unix.Openat(descriptor(folder), name, flags, 0)
 		return err
 	})
 	if err != nil {
@@ -39,12 +45,8 @@ func openRegularAt(dir int, name string) (*os.File, int64, error) {
 
 // statRegular looks at a regular file without opening it; a nil folder is the working one.
 func statRegular(folder *os.File, name string) (Info, error) {
-	at := unix.AT_FDCWD
-	if folder != nil {
-		at = int(folder.Fd())
-	}
 	var st unix.Stat_t
-	if err := unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.Fstatat(descriptor(folder), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return Info{}, absent(&os.PathError{Op: "stat", Path: name, Err: err})
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -109,6 +111,12 @@ func cannotRenameNew(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTSUP)
 }
 
+// settle is the last word on a file that is written: Sync makes it durable.
+func settle(f *os.File, off, n int64) error {
+	startWriteback(f, off, n)
+	return nil
+}
+
 // startWriteback asks for the range to be written soon, so that the syncfs of
 // Sync finds little left to do. It is a hint: errors come out there.
 func startWriteback(f *os.File, off, n int64) {
@@ -123,19 +131,6 @@ func syncFileSystem(dir *os.File) error {
 	return nil
 }
 
-// tryLock locks an open file against every other open of it, on any process,
-// until it is closed.
-func tryLock(f *os.File) (bool, error) {
-	err := retryEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("lock %s: %w", f.Name(), err)
-	}
-	return true, nil
-}
-
 func retryEINTR(call func() error) error {
 	for {
 		if err := call(); !errors.Is(err, unix.EINTR) {
@@ -146,7 +141,7 @@ func retryEINTR(call func() error) error {
 
 // syncFileAt makes a file's content durable.
 func syncFileAt(dir *os.File, name string) error {
-	f, _, err := openRegularAt(int(dir.Fd()), name)
+	f, _, err := openRegularAt(dir, name)
 	if err != nil {
 		return err
 	}
@@ -157,13 +152,4 @@ func syncFileAt(dir *os.File, name string) error {
 func touchNow(f *os.File) error {
 	now := unix.Timespec{Nsec: unix.UTIME_NOW}
 	return unix.UtimesNanoAt(int(f.Fd()), "", []unix.Timespec{now, now}, unix.AT_EMPTY_PATH)
-}
-
-// bootTime is a clock that goes on while the machine sleeps, and that nobody sets.
-func bootTime() (time.Duration, error) {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return 0, fmt.Errorf("read clock: %w", err)
-	}
-	return time.Duration(ts.Nano()), nil
 }

@@ -21,3 +21,6 @@ func isJournal(w io.Writer, stream string) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && stream == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
+
+// stateSignals are those on which a command says how far it is.
+func stateSignals() []os.Signal { return []os.Signal{syscall.SIGUSR1} }
