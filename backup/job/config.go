@@ -33,6 +33,8 @@ type Repository struct {
 	IdentityFiles   []string `yaml:"identity_files"`
 	IdentityCommand string   `yaml:"identity_command"`
 	PassphraseFile  string   `yaml:"passphrase_file"`
+	// AppendOnly is for credentials that may not remove; see repo.Options.
+	AppendOnly bool `yaml:"append_only"`
 
 	line int
 }

@@ -42,6 +42,7 @@ func TestConfigErrors(t *testing.T) {
 		{"consistency", repository + "jobs:\n  a: {consistency: frozen}\n", 0, "frozen"},
 		{"forget without retention", repository + "jobs:\n  a: {after: [forget]}\n", 0, "needs a retention"},
 		{"retention without forget", repository + "jobs:\n  a: {retention: {daily: 3}}\n", 0, "nothing applies it"},
+		{"gc where nothing may be removed", "version: 1\nrepositories:\n  main: {path: /srv/backup, append_only: true}\njobs:\n  a: {after: [gc]}\n", 0, "is append_only"},
 		{"sample without verify-data", repository + "jobs:\n  a: {after: [verify], verify: {sample: 5%}}\n", 0, "nothing reads it"},
 		{"sample of too much", repository + "jobs:\n  a:\n    after: [verify-data]\n    verify: {sample: 500%}\n", 7, "is no share"},
 		{"retention of nothing", repository + "jobs:\n  a: {after: [forget], retention: {daily: 0}}\n", 0, "keeps something"},

@@ -88,6 +88,11 @@ func (c *Config) checkJob(j *Job) string {
 	case j.Nice < -20 || j.Nice > 19:
 		return fmt.Sprintf("nice is %d, and must be from -20 to 19", j.Nice)
 	}
+	for _, step := range j.After {
+		if c.Repositories[j.Repository].AppendOnly && (step == StepForget || step == StepGC) {
+			return fmt.Sprintf("after: %s removes, and repository %s is append_only", step, j.Repository)
+		}
+	}
 	for _, n := range j.Notify {
 		if c.Notifications[n] == nil {
 			return fmt.Sprintf("there is no notification %q", n)

@@ -39,7 +39,11 @@ func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	// From here on the snapshot exists; being cancelled does not change that.
-	if err := s.repo.together(context.WithoutCancel(ctx), s.repo.rememberHeads, s.repo.WriteIndexJSON); err != nil {
+	after := []func(context.Context) error{s.repo.rememberHeads}
+	if !s.repo.opt.AppendOnly {
+		after = append(after, s.repo.WriteIndexJSON)
+	}
+	if err := s.repo.together(context.WithoutCancel(ctx), after...); err != nil {
 		return snap, fmt.Errorf("snapshot %s is saved: %w", snap.ID, err)
 	}
 	return snap, nil
@@ -104,8 +108,8 @@ func (s *Session) checkItems(items []Item) error {
 // WriteIndexJSON regenerates index.json from the refs. It waits up to a minute
 // for others who do the same. Snapshots that cannot be read are left out.
 func (r *Repository) WriteIndexJSON(ctx context.Context) error {
-	if r.opt.ReadOnly {
-		return fmt.Errorf("write index.json: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return fmt.Errorf("write index.json: %w", err)
 	}
 	lock, err := r.waitWriteLock(ctx)
 	if err != nil {

@@ -18,6 +18,8 @@ var (
 	ErrNotEmpty = storage.ErrNotEmpty
 	// ErrReadOnly is returned by what writes in a repository opened read-only.
 	ErrReadOnly = errors.New("repository is open read-only")
+	// ErrAppendOnly is returned by what removes or replaces files in a repository opened to be added to only.
+	ErrAppendOnly = errors.New("repository is open for adding only")
 	// ErrNoSnapshot is returned by Find when nothing matches.
 	ErrNoSnapshot = errors.New("no such snapshot")
 	// ErrClosed is returned by a session that was closed.

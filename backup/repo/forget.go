@@ -13,8 +13,8 @@ import (
 // of each is left for Undelete; the blobs stay until GC. It returns those that
 // are gone, also when index.json could not be written.
 func (r *Repository) Forget(ctx context.Context, decide func([]Snapshot) ([]string, error)) ([]string, error) {
-	if r.opt.ReadOnly {
-		return nil, fmt.Errorf("forget snapshots: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return nil, fmt.Errorf("forget snapshots: %w", err)
 	}
 	gone, err := r.forgetLocked(ctx, func() ([]string, error) {
 		snaps, err := r.Snapshots(ctx)
@@ -30,8 +30,8 @@ func (r *Repository) Forget(ctx context.Context, decide func([]Snapshot) ([]stri
 // whose ref does not even decode is set aside and does not come back by
 // Undelete.
 func (r *Repository) Drop(ctx context.Context, ids []string) ([]string, error) {
-	if r.opt.ReadOnly {
-		return nil, fmt.Errorf("drop snapshots: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return nil, fmt.Errorf("drop snapshots: %w", err)
 	}
 	gone, err := r.forgetLocked(ctx, func() ([]string, error) { return ids, nil })
 	return r.afterForget(ctx, gone, err)

@@ -70,8 +70,8 @@ func (r *Repository) GC(ctx context.Context, o GCOptions) (GCResult, error) {
 		}
 		return result, nil
 	}
-	if r.opt.ReadOnly {
-		return GCResult{}, fmt.Errorf("gc: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return GCResult{}, fmt.Errorf("gc: %w", err)
 	}
 	lock, err := r.tryGCLock(ctx)
 	if err != nil {

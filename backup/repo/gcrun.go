@@ -152,8 +152,8 @@ func (r *Repository) rescued(ctx context.Context, number int64) (*digestSet, err
 // keeps all sessions from beginning. What was not removed a later GC condemns
 // again. It returns their numbers.
 func (r *Repository) MendGC(ctx context.Context) ([]int64, error) {
-	if r.opt.ReadOnly {
-		return nil, fmt.Errorf("mend gc: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return nil, fmt.Errorf("mend gc: %w", err)
 	}
 	lock, err := r.tryGCLock(ctx)
 	if err != nil {

@@ -26,8 +26,8 @@ type RebuildResult struct {
 // what is absent is not offered either: it is put together anew. Damaged index files are removed. It waits for the
 // write lock up to a minute.
 func (r *Repository) RebuildIndex(ctx context.Context, damaged ...Digest) (RebuildResult, error) {
-	if r.opt.ReadOnly {
-		return RebuildResult{}, fmt.Errorf("rebuild index: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return RebuildResult{}, fmt.Errorf("rebuild index: %w", err)
 	}
 	lock, err := r.waitWriteLock(ctx)
 	if err != nil {

@@ -21,6 +21,9 @@ type Options struct {
 	Rand     io.Reader        // nil: crypto/rand; read under a lock
 	Host     string           // "": os.Hostname; goes into sessions, locks and snapshots
 	ReadOnly bool             // never write, not even a lock
+	// AppendOnly is for credentials that may not remove: files are added and none is removed or replaced, but for the
+	// session's own, which shows that it lives and stays when it cannot be removed. index.json is left to others.
+	AppendOnly bool
 
 	// Of encrypted repositories: HostKeys is the folder with the keys of this
 	// host, "" for none; Identities are asked for when something has to be
@@ -155,6 +158,17 @@ func (r *Repository) LookupBlob(d Digest) (Blob, bool) { return r.index.Lookup(I
 // damaged. What only they knew is not found, and so is written again;
 // RebuildIndex brings it back from the manifests.
 func (r *Repository) IndexProblems() []IndexProblem { return r.index.Problems() }
+
+// mayReplace is nil when this process may remove and replace what is there.
+func (r *Repository) mayReplace() error {
+	switch {
+	case r.opt.ReadOnly:
+		return ErrReadOnly
+	case r.opt.AppendOnly:
+		return ErrAppendOnly
+	}
+	return nil
+}
 
 // at tells that a step of the gc protocol comes next.
 func (r *Repository) at(step string) {

@@ -74,7 +74,7 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 	}
 	r.at("session")
 	if err := r.together(ctx, s.removeLeftovers, s.learnCondemned, r.index.Refresh, r.learnTrusted); err != nil {
-		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.claim.Release(context.WithoutCancel(ctx)))
+		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.release(context.WithoutCancel(ctx)))
 	}
 	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -90,10 +90,19 @@ func (s *Session) Close() error {
 	}
 	s.cancel()
 	s.done.Wait()
-	if err := errors.Join(s.dropHeld(), s.claim.Release(context.Background())); err != nil {
+	if err := errors.Join(s.dropHeld(), s.release(context.Background())); err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
 	return nil
+}
+
+// release removes the session's file. Who may not remove leaves it: it counts as dead a day later.
+func (s *Session) release(ctx context.Context) error {
+	err := s.claim.Release(ctx)
+	if s.repo.opt.AppendOnly && storage.IsDenied(err) {
+		return nil
+	}
+	return err
 }
 
 // keep shows that the session lives, and syncs now and then.

@@ -65,6 +65,9 @@ func (s *Session) register(ctx context.Context) (err error) {
 // session files. Without dead sessions it does not list the blobs.
 // On a server the keeper tidies, while the session is at work.
 func (s *Session) removeLeftovers(ctx context.Context) error {
+	if s.repo.opt.AppendOnly {
+		return nil
+	}
 	r := s.repo
 	entries, err := r.list(ctx, sessionDir, sessionSuffix, isUUID)
 	if err != nil {

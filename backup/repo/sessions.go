@@ -113,8 +113,8 @@ func (r *Repository) sessionState(ctx context.Context, e storage.Entry, id strin
 // caller knows that they do not. One that holds its lock always stays. It
 // returns those removed and those that stay.
 func (r *Repository) Unlock(ctx context.Context, force bool) (removed, kept []SessionState, err error) {
-	if r.opt.ReadOnly {
-		return nil, nil, fmt.Errorf("unlock: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return nil, nil, fmt.Errorf("unlock: %w", err)
 	}
 	sessions, err := r.sessions(ctx)
 	if err != nil {

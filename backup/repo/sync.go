@@ -19,6 +19,9 @@ func (s *Session) Sync(ctx context.Context) error {
 	if err := s.flush(ctx); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
+	if s.repo.opt.AppendOnly {
+		return nil
+	}
 	if err := s.repo.mergeIndex(ctx); err != nil {
 		return fmt.Errorf("sync: merge index: %w", err)
 	}

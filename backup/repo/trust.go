@@ -207,8 +207,8 @@ func (r *Repository) Attest(snap Snapshot) error {
 	if r.vault == nil {
 		return nil
 	}
-	if r.opt.ReadOnly {
-		return fmt.Errorf("attest snapshot %s: %w", snap.ID, ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return fmt.Errorf("attest snapshot %s: %w", snap.ID, err)
 	}
 	key, err := r.vault.unlock()
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 // beginnings of four digits or more. One whose data a gc has removed is a
 // *RemovedError; those before it are back.
 func (r *Repository) Undelete(ctx context.Context, specs []string) (ids []string, err error) {
+	if err := r.mayReplace(); err != nil {
+		return nil, fmt.Errorf("undelete: %w", err)
+	}
 	s, err := r.Begin(ctx, SessionInfo{})
 	if err != nil {
 		return nil, fmt.Errorf("undelete: %w", err)

@@ -131,8 +131,8 @@ func (r *Repository) AddKey(ctx context.Context, holder KeyHolder) (WrappedKey, 
 	if r.vault == nil {
 		return WrappedKey{}, ErrNotEncrypted
 	}
-	if r.opt.ReadOnly {
-		return WrappedKey{}, fmt.Errorf("add key: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return WrappedKey{}, fmt.Errorf("add key: %w", err)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return WrappedKey{}, err
@@ -182,8 +182,8 @@ func (r *Repository) RemoveKey(ctx context.Context, spec string) (WrappedKey, er
 	if err != nil {
 		return WrappedKey{}, err
 	}
-	if r.opt.ReadOnly {
-		return WrappedKey{}, fmt.Errorf("remove key: %w", ErrReadOnly)
+	if err := r.mayReplace(); err != nil {
+		return WrappedKey{}, fmt.Errorf("remove key: %w", err)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return WrappedKey{}, err

@@ -44,12 +44,15 @@ func (h *host) openBackup(c *cli.Context, how access) (env *backup.Env, close fu
 }
 
 // openBackupIn is openBackup with the repository in dir, and what decrypts it.
-func (h *host) openBackupIn(c *cli.Context, dir string, how access, secrets repo.Secrets) (env *backup.Env, close func(), err error) {
+func (h *host) openBackupIn(c *cli.Context, dir string, how access, secrets repo.Secrets, also ...func(*repo.Options)) (env *backup.Env, close func(), err error) {
 	options, err := h.repoOptions(c, how)
 	if err != nil {
 		return nil, nil, err
 	}
 	options.Identities = secrets.Reader(c.Context, h.err)
+	for _, set := range also {
+		set(&options)
+	}
 	r, err := h.openRepository(c.Context, c, dir, options)
 	if err != nil {
 		return nil, nil, err

@@ -47,7 +47,7 @@ func (h *host) repoOptions(c *cli.Context, how access) (repo.Options, error) {
 		return repo.Options{}, fmt.Errorf("read host name: %w", err)
 	}
 	return repo.Options{
-		Now: h.now, Rand: rand.Reader, Host: name, ReadOnly: bool(how), HostKeys: hostKeys(c),
+		Now: h.now, Rand: rand.Reader, Host: name, ReadOnly: bool(how), HostKeys: hostKeys(c), AppendOnly: c.Bool("append-only"),
 		Identities: h.secrets(c).Reader(c.Context, h.err),
 	}, nil
 }

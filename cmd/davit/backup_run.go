@@ -166,7 +166,7 @@ func (h *host) openJobRepository(c *cli.Context, r *job.Repository, how access) 
 	if !secrets.Some() {
 		secrets = repo.Secrets{Files: r.IdentityFiles, Command: r.IdentityCommand, PassphraseFile: r.PassphraseFile}
 	}
-	return h.openBackupIn(c, r.Path, how, secrets)
+	return h.openBackupIn(c, r.Path, how, secrets, func(o *repo.Options) { o.AppendOnly = o.AppendOnly || r.AppendOnly })
 }
 
 // readSnapshots lists a repository without writing to it.

@@ -163,6 +163,8 @@ func explainRepository(err error, f *failure) bool {
 		f.hint, f.code = "davit backup init --repo DIR makes a repository in a new or empty folder", exitNoRepository
 	case errors.As(err, &locked):
 		f.hint, f.code = "wait for it or stop it; the lock goes away with that process", exitLocked
+	case errors.Is(err, repo.ErrAppendOnly):
+		f.hint, f.code = "do it where a credential that may remove is, without --append-only or append_only of the configuration", exitUsage
 	case errors.As(err, &newer):
 		f.hint = "a newer davit wrote it; use that one"
 	case errors.As(err, &damaged):

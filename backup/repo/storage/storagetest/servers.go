@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
 	"davit/backup/repo/storage"
 )
 
@@ -85,6 +88,55 @@ func S3(t testing.TB, arguments ...string) Server {
 		Env: map[string]string{"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey, "AWS_REGION": "us-east-1"},
 	}
 }
+
+// S3AppendOnly starts an S3 server whose bucket keeps old versions, and returns the place as its owner sees it and
+// as a host does whose key may list, read and put, and nothing else.
+func S3AppendOnly(t testing.TB) (owner, host Server) {
+	t.Helper()
+	root := t.TempDir()
+	for _, folder := range []string{"data", "versions", "iam"} {
+		if err := os.Mkdir(filepath.Join(root, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gateway := script(t, "s3server.sh")
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	run(t, address, func() *exec.Cmd {
+		cmd := exec.Command(gateway, "--quiet", "--port", address, "--iam-dir", root+"/iam", "posix", "--versioning-dir", root+"/versions", root+"/data")
+		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
+		return cmd
+	})
+	if out, err := exec.Command(gateway, "admin", "--access", AccessKey, "--secret", SecretKey, "--endpoint-url", "http://"+address,
+		"create-user", "--access", "host", "--secret", "host-secret", "--role", "user").CombinedOutput(); err != nil {
+		t.Fatalf("create user: %v: %s", err, out)
+	}
+	client, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(AccessKey, SecretKey, ""), Region: "us-east-1"})
+	if err == nil {
+		err = client.MakeBucket(t.Context(), "bucket", minio.MakeBucketOptions{})
+	}
+	if err == nil {
+		err = client.EnableVersioning(t.Context(), "bucket")
+	}
+	if err == nil {
+		err = client.SetBucketPolicy(t.Context(), "bucket", appendOnlyPolicy)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := func(access, secret string) Server {
+		return Server{
+			URL: "s3://http://" + address + "/bucket/davit", Dir: filepath.Join(root, "data", "bucket", "davit"), Home: root,
+			Env: map[string]string{"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1"},
+		}
+	}
+	return place(AccessKey, SecretKey), place("host", "host-secret")
+}
+
+// appendOnlyPolicy lets a host add, and takes nothing from the owner.
+const appendOnlyPolicy = `{"Version": "2012-10-17", "Statement": [
+	{"Effect": "Allow", "Principal": {"AWS": ["host"]}, "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::bucket"]},
+	{"Effect": "Allow", "Principal": {"AWS": ["host"]}, "Action": ["s3:GetObject", "s3:PutObject"], "Resource": ["arn:aws:s3:::bucket/*"]}
+]}`
 
 const sshdConfig = `Port {port}
 ListenAddress 127.0.0.1
