@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"davit/backup/repo/storage"
+	"davit/backup/repo/storage/storagetest"
 )
 
 var errCut = errors.New("cut here")
@@ -74,6 +77,7 @@ func (p *player) finish() {
 // its content again, and a gc without grace.
 type table struct {
 	repo         *Repository
+	place        gamePlace
 	backup, gc   *player
 	collector    *Repository
 	wantsRemoved bool // the backup may fail since its data was removed before it began
@@ -85,16 +89,52 @@ type scenario struct {
 	undelete  bool // else a backup of the same content
 }
 
-// setTable begins a game.
-func setTable(t *testing.T, dir string, sc scenario) *table {
+// gamePlace is where games are played: fresh empties it and returns its storage, again connects to it once more.
+type gamePlace struct {
+	fresh, again func(t *testing.T) storage.Storage
+}
+
+func folderPlace(t *testing.T) gamePlace {
 	t.Helper()
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
+	dir := filepath.Join(fastDir(t), "repo")
+	return gamePlace{
+		fresh: func(t *testing.T) storage.Storage {
+			t.Helper()
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			return storage.OpenDir(dir)
+		},
+		again: func(*testing.T) storage.Storage { return storage.OpenDir(dir) },
 	}
-	r, err := Init(dir, Options{Host: "nas"})
+}
+
+// serverPlace is a server that keeps what S3 promises. Each client has its own cache.
+func serverPlace(*testing.T) gamePlace {
+	var on *storagetest.Memory
+	connect := func(t *testing.T) storage.Storage {
+		t.Helper()
+		store, err := storage.NewRemote(on, storage.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	return gamePlace{again: connect, fresh: func(t *testing.T) storage.Storage {
+		t.Helper()
+		on = storagetest.NewMemory()
+		return connect(t)
+	}}
+}
+
+// setTable begins a game.
+func setTable(t *testing.T, place gamePlace, sc scenario) *table {
+	t.Helper()
+	r, err := InitIn(t.Context(), place.fresh(t), Options{Host: "nas"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.pause = time.Millisecond
 	s, err := r.Begin(t.Context(), SessionInfo{})
 	if err != nil {
 		t.Fatal(err)
@@ -112,10 +152,11 @@ func setTable(t *testing.T, dir string, sc scenario) *table {
 			t.Fatal(err)
 		}
 	}
-	g := &table{repo: r, wantsRemoved: sc.undelete}
-	if g.collector, err = Open(dir, Options{Host: "nas"}); err != nil {
+	g := &table{repo: r, place: place, wantsRemoved: sc.undelete}
+	if g.collector, err = OpenIn(t.Context(), place.again(t), Options{Host: "nas"}); err != nil {
 		t.Fatal(err)
 	}
+	g.collector.pause = r.pause
 	g.gc = startPlayer(g.collector, func() error { _, err := g.collector.GC(t.Context(), GCOptions{}); return err })
 	g.backup = startPlayer(r, func() error {
 		if sc.undelete {
@@ -164,12 +205,16 @@ func (g *table) check(t *testing.T, game string) {
 			t.Errorf("%s: gc after all: %v", game, err)
 		}
 	}
-	checkAfterStress(t, g.repo, nil)
+	other, err := OpenIn(t.Context(), g.place.again(t), Options{Host: "nas"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSnapshots(t, other, nil)
 	snaps, err := g.repo.Snapshots(t.Context())
 	if err != nil || g.backup.err == nil && len(snaps) != 1 {
 		t.Errorf("%s: %d snapshots, %v", game, len(snaps), err)
 	}
-	if err := errors.Join(g.repo.Close(), g.collector.Close()); err != nil {
+	if err := errors.Join(other.Close(), g.repo.Close(), g.collector.Close()); err != nil {
 		t.Error(err)
 	}
 	if t.Failed() {
@@ -179,8 +224,10 @@ func (g *table) check(t *testing.T, game string) {
 
 // All orders in which a backup and a gc can take turns twice, and all steps at
 // which a gc can die: what was to be saved is saved, whole and in the index.
-func TestInterleavedGC(t *testing.T) {
-	dir := filepath.Join(fastDir(t), "repo")
+func TestInterleavedGC(t *testing.T) { playAll(t, folderPlace(t)) }
+
+func playAll(t *testing.T, place gamePlace) {
+	t.Helper()
 	games := 0
 	for _, sc := range []scenario{
 		{name: "backup"}, {name: "backup of what is condemned", condemned: true},
@@ -191,7 +238,7 @@ func TestInterleavedGC(t *testing.T) {
 			for turn := 0; ; turn++ {
 				var last bool
 				for again := 0; ; again++ {
-					g := setTable(t, dir, sc)
+					g := setTable(t, place, sc)
 					g.backup.play(first)
 					begun = !g.backup.over
 					g.gc.play(turn)
@@ -205,7 +252,7 @@ func TestInterleavedGC(t *testing.T) {
 						break
 					}
 				}
-				cutGame(t, dir, sc, first, turn)
+				cutGame(t, place, sc, first, turn)
 				if last {
 					break
 				}
@@ -222,9 +269,9 @@ func TestInterleavedGC(t *testing.T) {
 }
 
 // cutGame lets the gc die, and the backup go on.
-func cutGame(t *testing.T, dir string, sc scenario, first, turn int) {
+func cutGame(t *testing.T, place gamePlace, sc scenario, first, turn int) {
 	t.Helper()
-	g := setTable(t, dir, sc)
+	g := setTable(t, place, sc)
 	g.backup.play(first)
 	g.gc.play(turn)
 	g.gc.step(false)

@@ -213,6 +213,12 @@ func checkAfterStress(t *testing.T, r *Repository, saved map[string]bool) {
 	t.Helper()
 	other := reopen(t, r)
 	defer other.Close()
+	checkSnapshots(t, other, saved)
+}
+
+// checkSnapshots reads all that a repository that was just opened has.
+func checkSnapshots(t *testing.T, other *Repository, saved map[string]bool) {
+	t.Helper()
 	snaps, err := other.Snapshots(t.Context())
 	if err != nil {
 		t.Fatal(err)

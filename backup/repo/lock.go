@@ -20,6 +20,9 @@ const (
 // lockPause is how long to wait before the next try. Where locks are tickets those who
 // want one must not try in step.
 func (r *Repository) lockPause() time.Duration {
+	if r.pause > 0 {
+		return r.pause
+	}
 	if r.store.Local() {
 		return lockPoll
 	}

@@ -43,6 +43,7 @@ type Repository struct {
 	writes writes
 	randMu sync.Mutex
 	trace  func(step string) // of the gc protocol, before it is taken; nil: none
+	pause  time.Duration     // before a lock is tried again; 0: as lockPause says
 }
 
 // Open opens the repository in dir. It returns ErrNoRepository for an absent or

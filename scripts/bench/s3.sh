@@ -1,6 +1,6 @@
 # s3.sh - the part s3 of bench.sh, which reads this file: a tree of 20,000 files and 500 MB to
 # and from repositories on versitygw, a real S3 server, which farproxy moves 20 ms away. Every
-# tool has its defaults: davit sends 32 files at once, restic 5 larger ones.
+# tool has its defaults: davit sends 16 files at once, restic 5 larger ones.
 #
 #   BENCH_S3_FILES=20000 BENCH_S3_BYTES=500000000    the tree
 #   BENCH_S3_LOG=FILE      keeps a line for each request there
