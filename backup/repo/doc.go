@@ -165,6 +165,11 @@
 // signature}: the authority's signature of ["davit attested 1", repository id, id,
 // digest, time].
 //
+// A clear repository signs nothing. There is no authority in it that could vouch for a host's key, and a key
+// that is believed when it is first seen proves nothing where it matters: a machine that is new, as after the
+// loss of a host, would believe the forger's; and a host that was set up anew, or whose snapshots
+// another copies, would count as one. What a clear repository has is checks of what a disk does, not of what people do.
+//
 // Who can read the storage sees hosts, jobs and times, the number of files and bytes of
 // each snapshot, lengths, order and number of chunks, which of them repeat and
 // change, and who may decrypt. Who holds a host's key can also confirm a guess of a

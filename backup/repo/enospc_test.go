@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,18 +42,34 @@ func smallDisk(t *testing.T, size int64) string {
 // whole, no half-written file stays, and with room again the same session's
 // successor goes on.
 func TestFullDisk(t *testing.T) {
-	dir := smallDisk(t, 16*mib)
-	r, err := Init(filepath.Join(dir, "repo"), Options{Host: "nas"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Run("clear", func(t *testing.T) {
+		dir := smallDisk(t, 16*mib)
+		r, err := Init(filepath.Join(dir, "repo"), Options{Host: "nas"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fullDisk(t, dir, r)
+	})
+	t.Run("encrypted", func(t *testing.T) {
+		dir, identity := smallDisk(t, 16*mib), newIdentity(t)
+		o := Options{Host: "nas", HostKeys: t.TempDir(), Identities: func() ([]age.Identity, error) { return []age.Identity{identity}, nil }}
+		r, err := InitEncrypted(filepath.Join(dir, "repo"), o, []KeyHolder{{Name: "test", Recipient: identity.Recipient()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fullDisk(t, dir, r)
+	})
+}
+
+func fullDisk(t *testing.T, dir string, r *Repository) {
+	t.Helper()
 	ballast := filepath.Join(dir, "ballast")
 	writeFile(t, ballast, make([]byte, 2*mib))
 	s, err := r.Begin(t.Context(), SessionInfo{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := commitTree(t, s, "a", 1)
+	before := commitSealable(t, s, 1)
 	full := fillUp(t, s)
 	if !errors.Is(full, unix.ENOSPC) {
 		t.Errorf("Put on a full disk: %v", full)
@@ -81,7 +98,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commitTree(t, second, "a", 77)
+	commitSealable(t, second, 77)
 	if snaps := checkWhole(t, again); len(snaps) != 2 {
 		t.Errorf("snapshots with room again: %v", snaps)
 	}
@@ -100,7 +117,11 @@ func fillUp(t *testing.T, s *Session) error {
 		for {
 			seed++
 			c := makeChunk(seed, size)
-			if _, err := s.Put(t.Context(), c.id, c.plain, c.stored); err != nil {
+			stored, err := s.repo.Seal(nil, c.stored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Put(t.Context(), c.id, c.plain, stored); err != nil {
 				last = err
 				break
 			}

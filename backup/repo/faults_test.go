@@ -75,7 +75,7 @@ func plant(t *testing.T, r *Repository) {
 // saveSealable saves a volume in a clear or an encrypted repository.
 func saveSealable(ctx context.Context, s *Session, seed uint64) (Snapshot, error) {
 	chunks := []chunk{makeChunk(seed, 1000), makeChunk(seed+1, 50)}
-	item, err := putSealedTree(ctx, s, chunks)
+	item, err := putSealable(ctx, s, "v", chunks...)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -91,9 +91,10 @@ func commitSealable(t *testing.T, s *Session, seed uint64) Snapshot {
 	return snap
 }
 
-func putSealedTree(ctx context.Context, s *Session, chunks []chunk) (Item, error) {
+// putSealable is putTree, which seals the chunks of an encrypted repository.
+func putSealable(ctx context.Context, s *Session, name string, chunks ...chunk) (Item, error) {
 	if s.repo.vault == nil {
-		return putTree(ctx, s, "v", chunks...)
+		return putTree(ctx, s, name, chunks...)
 	}
 	for i, c := range chunks {
 		sealed, err := s.repo.Seal(nil, c.stored)
@@ -107,7 +108,7 @@ func putSealedTree(ctx context.Context, s *Session, chunks []chunk) (Item, error
 		return Item{}, err
 	}
 	desc, err := BuildTreeItem(ctx, s, []ocispec.Descriptor{part}, nil)
-	return Item{Kind: KindVolume, Name: "v", Desc: desc}, err
+	return Item{Kind: KindVolume, Name: name, Desc: desc}, err
 }
 
 // TestFaults lets every single operation of a backup, of forget and of gc go wrong, in each way: afterwards the snapshot

@@ -22,7 +22,11 @@ func playActor(actor, dir string) error {
 		return err
 	}
 	a := &stressActor{random: rand.New(rand.NewPCG(seed, 3))}
-	if a.repo, err = Open(dir, Options{Host: actor}); err != nil {
+	o := Options{Host: actor}
+	if keys := os.Getenv("DAVIT_TEST_KEYS"); keys != "" {
+		o = Options{Host: "nas", HostKeys: keys}
+	}
+	if a.repo, err = Open(dir, o); err != nil {
 		return err
 	}
 	a.repo.trace = a.pause
@@ -68,7 +72,7 @@ func (a *stressActor) write(ctx context.Context) (err error) {
 		for range 1 + a.intN(4) {
 			chunks = append(chunks, makeChunk(uint64(a.intN(30)), 500))
 		}
-		item, err := putTree(ctx, s, fmt.Sprint("v", n), chunks...)
+		item, err := putSealable(ctx, s, fmt.Sprint("v", n), chunks...)
 		if err != nil {
 			return err
 		}
@@ -130,9 +134,9 @@ func (a *stressActor) collect(ctx context.Context) error {
 }
 
 // runActor starts an actor, kills it after a while and returns its lines.
-func runActor(actor, dir string, seed uint64, after time.Duration) (string, error) {
+func runActor(actor, dir, keys string, seed uint64, after time.Duration) (string, error) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "DAVIT_TEST_ACTOR="+actor, "DAVIT_TEST_REPO="+dir, "DAVIT_TEST_SEED="+strconv.FormatUint(seed, 10))
+	cmd.Env = append(os.Environ(), "DAVIT_TEST_ACTOR="+actor, "DAVIT_TEST_REPO="+dir, "DAVIT_TEST_KEYS="+keys, "DAVIT_TEST_SEED="+strconv.FormatUint(seed, 10))
 	var out, problems strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Start(); err != nil {
@@ -153,16 +157,32 @@ func runActor(actor, dir string, seed uint64, after time.Duration) (string, erro
 // backup published and no snapshot names may name a chunk that is gone: backups look
 // each chunk up before they name it again. At last only what is needed is left.
 func TestBackupsWhileGCSweeps(t *testing.T) {
-	dir := fastDir(t)
-	r := initAt(t, dir, Options{Host: "nas"})
+	t.Run("clear", func(t *testing.T) {
+		dir := fastDir(t)
+		stress(t, initAt(t, dir, Options{Host: "nas"}), dir, "")
+	})
+	t.Run("encrypted", func(t *testing.T) { // by hosts that cannot decrypt
+		dir, keys := fastDir(t), t.TempDir()
+		o := Options{Host: "nas", HostKeys: keys}
+		r, err := InitEncrypted(dir+"/repo", o, []KeyHolder{{Name: "test", Recipient: newIdentity(t).Recipient()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		stress(t, r, dir+"/repo", keys)
+	})
+}
+
+func stress(t *testing.T, r *Repository, dir, keys string) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
-	rounds := 12
+	rounds := 6
 	if testing.Short() {
 		rounds = 4
 	}
 	saved := make(map[string]bool)
 	for round := range rounds {
-		lines := stressRound(t, dir, random)
+		lines := stressRound(t, dir, keys, random)
 		for _, line := range lines {
 			verb, id, _ := strings.Cut(line, " ")
 			switch verb {
@@ -187,7 +207,7 @@ func TestBackupsWhileGCSweeps(t *testing.T) {
 
 // stressRound runs all actors once. What a forgetter announces counts from the
 // moment on at which it decides; a snapshot it brings back is announced again.
-func stressRound(t *testing.T, dir string, random *rand.Rand) (lines []string) {
+func stressRound(t *testing.T, dir, keys string, random *rand.Rand) (lines []string) {
 	t.Helper()
 	actors := []string{"writer", "writer", "writer", "collector", "forgetter"}
 	outs, errs := make([]string, len(actors)), make([]error, len(actors))
@@ -197,7 +217,7 @@ func stressRound(t *testing.T, dir string, random *rand.Rand) (lines []string) {
 		if actor == "collector" {
 			after = time.Duration(50+random.IntN(700)) * time.Millisecond
 		}
-		wg.Go(func() { outs[i], errs[i] = runActor(actor, dir, seed, after) })
+		wg.Go(func() { outs[i], errs[i] = runActor(actor, dir, keys, seed, after) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
