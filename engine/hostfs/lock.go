@@ -20,6 +20,15 @@ func LockShared(f *os.File) error { return lockFile(f, lockHow{}) }
 // LockWaiting is Lock, but waits for as long as somebody else holds the lock.
 func LockWaiting(f *os.File) error { return lockFile(f, lockHow{exclusive: true, wait: true}) }
 
+// Unlock gives a lock back. Closing f does not do that while a process that was started just now still has its copy of
+// the handle.
+func Unlock(f *os.File) error {
+	if err := unlockHandle(f.Fd()); err != nil {
+		return &os.PathError{Op: "unlock", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
 type lockHow struct{ exclusive, wait bool }
 
 func lockFile(f *os.File, how lockHow) error {

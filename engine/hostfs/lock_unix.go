@@ -22,3 +22,5 @@ func lockHandle(fd uintptr, how lockHow) error {
 		}
 	}
 }
+
+func unlockHandle(fd uintptr) error { return unix.Flock(int(fd), unix.LOCK_UN) }

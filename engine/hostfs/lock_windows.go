@@ -19,3 +19,7 @@ func lockHandle(handle uintptr, how lockHow) error {
 	}
 	return err
 }
+
+func unlockHandle(handle uintptr) error {
+	return windows.UnlockFileEx(windows.Handle(handle), 0, 1, 0, &windows.Overlapped{OffsetHigh: lockedAt})
+}

@@ -105,6 +105,7 @@ func (l *dirLock) Check() error { return nil }
 // gives the lock back. The file stays: removing it would let two hold it.
 func (l *dirLock) Release() {
 	_ = l.file.Truncate(0)
+	_ = hostfs.Unlock(l.file)
 	_ = l.file.Close()
 }
 
