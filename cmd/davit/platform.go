@@ -14,6 +14,7 @@ func needingLinux() map[string][]string {
 	return map[string][]string{
 		"engine":           nil,
 		"migrate":          nil,
+		"diskscan logs":    nil,
 		"backup drill":     nil,
 		"backup schedule":  nil,
 		"backup create":    {"path"},
@@ -39,8 +40,9 @@ func (inv *invocation) refusal(goos string) error {
 	if goos == "linux" {
 		return nil
 	}
+	words := inv.name() + " " + strings.Join(inv.rest, " ") + " "
 	for name, flags := range needingLinux() {
-		if inv.name() != name && !strings.HasPrefix(inv.name(), name+" ") {
+		if !strings.HasPrefix(words, name+" ") {
 			continue
 		}
 		if flags == nil {
