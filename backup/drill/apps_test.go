@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +59,7 @@ func TestPostgres(t *testing.T) {
 // A Redis comes back with its keys; one whose dump is cut off makes the drill fail.
 func TestRedis(t *testing.T) {
 	h := newRealHost(t, enginetest.DockerdOptions{})
-	h.importRedis(t)
+	h.importPackages(t, "redis-server")
 	h.RunContainer(t, "--name", "cache", "--label", backup.LabelApp+"=redis", "-v", "keys:/data", "app:1", "sh", "-c",
 		whenFree+"exec redis-server --dir /data --save '' --appendonly no")
 	h.await(t, "cache", "sh", "-c", "redis-cli ping | grep PONG")
@@ -146,16 +145,6 @@ func (h *realHost) importPostgres(t *testing.T) {
 		t.Fatalf("make the image: %v", err)
 	}
 	h.importTar(t, strings.TrimSpace(string(out)))
-}
-
-// importRedis makes the image app:1 of Debian's Redis.
-func (h *realHost) importRedis(t *testing.T) {
-	t.Helper()
-	tar := filepath.Join(h.disk, "redis.tar")
-	if out, err := exec.Command("../../scripts/mkroot.sh", tar, "redis-server").CombinedOutput(); err != nil {
-		t.Fatalf("make the image: %v: %s", err, out)
-	}
-	h.importTar(t, tar)
 }
 
 func (h *realHost) importTar(t *testing.T, path string) {

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"davit/backup"
+	"davit/engine"
 	"davit/engine/enginetest"
 )
 
@@ -44,6 +46,7 @@ func TestDrill(t *testing.T) {
 	h.save(t, backup.Selection{All: true})
 	t.Run("passes", func(t *testing.T) { testPasses(t, h) })
 	t.Run("fails", func(t *testing.T) { testFails(t, h) })
+	t.Run("no room", func(t *testing.T) { testNoRoom(t, h) })
 	if integration {
 		t.Run("loads images", func(t *testing.T) { testLoads(t, h) })
 		t.Run("interrupted", func(t *testing.T) { testInterrupted(t, h) })
@@ -133,6 +136,40 @@ func testFails(t *testing.T, h *realHost) {
 				t.Errorf("%d checks failed: %+v", wrong, report.Checks)
 			}
 		})
+	}
+}
+
+// smallEngine has its data on another disk than it says.
+type smallEngine struct {
+	Engine
+	dataRoot string
+}
+
+func (e smallEngine) Info(ctx context.Context) (engine.Info, error) {
+	info, err := e.Engine.Info(ctx)
+	info.DataRoot = e.dataRoot
+	return info, err
+}
+
+// Without room, for bytes or for inodes, nothing is made.
+func testNoRoom(t *testing.T, h *realHost) {
+	for name, disk := range map[string]string{
+		"bytes":  enginetest.DiskOf(t, 4<<20, "mkfs.ext4", "-q", "-F", "-b", "1024"),
+		"inodes": enginetest.DiskOf(t, 64<<20, "mkfs.ext4", "-q", "-F", "-N", "16"),
+	} {
+		before := h.everything(t)
+		plan, err := Make(t.Context(), h.env, smallEngine{h.eng, disk}, Options{Spec: "latest"})
+		if err != nil || len(plan.Refused) == 0 {
+			t.Fatalf("%s: %v, room %+v", name, err, plan)
+		}
+		report, err := Run(t.Context(), h.env, h.eng, plan)
+		var refused *backup.RefusedError
+		if !errors.As(err, &refused) || report != nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if after := h.everything(t); after != before || Left(h.env.StateDir) {
+			t.Errorf("%s: the host is not as it was:\n%s\nnow:\n%s", name, before, after)
+		}
 	}
 }
 

@@ -7,7 +7,7 @@
 //
 //   - davit.backup.pre, davit.backup.post: a command, run by the container's /bin/sh -c, or, written as a JSON list,
 //     without a shell. It runs as the container's own user.
-//   - davit.backup.app: postgres or redis, whose commands davit brings along; those of pre and post run between them.
+//   - davit.backup.app: postgres, mariadb, redis or sqlite, whose commands davit brings along; those of pre and post run between them.
 //   - davit.backup.timeout: how long each command may take, 5m when it is not said.
 //
 // What runs in each app, and what that gives:
@@ -16,6 +16,10 @@
 //     itself; the checkpoint makes that short, and proves that the server answers.
 //   - redis: BGSAVE, and the wait for it. What was written before the backup is in the dump also when the server
 //     keeps no append-only file.
+//   - mariadb: FLUSH TABLES. InnoDB recovers from what a power cut would leave; of tables that have no log, MyISAM's, the
+//     files are whole if nobody writes to them between the flush and the freeze.
+//   - sqlite: a checkpoint of every database in what the container mounts, by the container's own sqlite3, so that the
+//     database file alone holds all. SQLite recovers from what a power cut would leave as well.
 //
 // # Guarantees
 //

@@ -82,7 +82,7 @@ func TestParse(t *testing.T) {
 		{labels("app", "postgres", "pre", "flush"), "before: postgres: CHECKPOINT, before: flush", false},
 		{labels("app", "redis"), "before: redis: BGSAVE", false},
 		{labels("pre", `["/bin/x","a b"]`), `before: ["/bin/x","a b"]`, false},
-		{labels("app", "mongodb"), "must be postgres or redis", true},
+		{labels("app", "mongodb"), "must be one of postgres, mariadb, redis, sqlite", true},
 		{labels("pre", "["), "no JSON list", true},
 		{labels("post", "[]"), "no JSON list", true},
 		{labels("pre", `[""]`), "no JSON list", true},

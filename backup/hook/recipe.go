@@ -1,30 +1,52 @@
 package hook
 
+// app is a program that davit knows: what its data need before they are saved, and what proves that they came back.
+type app struct {
+	name         string
+	text, script string // of the hook
+	asks, probe  string // of the probe
+	user         string // that both run as; "" is the container's
+}
+
+func apps() []app {
+	return []app{
+		{"postgres", "CHECKPOINT", postgres, "every table is read", postgresProbe, "postgres"},
+		{"mariadb", "FLUSH TABLES", mariadb, "every table is read", mariadbProbe, "root"},
+		{"redis", "BGSAVE", redis, "its keys are there", redisAuth + redisProbe, ""},
+		{"sqlite", "checkpoint", sqlite, "every database is whole", sqliteProbe, ""},
+	}
+}
+
 // Apps are the names that the label davit.backup.app may have.
-func Apps() []string { return []string{"postgres", "redis"} }
+func Apps() []string {
+	var names []string
+	for _, a := range apps() {
+		names = append(names, a.name)
+	}
+	return names
+}
+
+func findApp(name string) (app, bool) {
+	for _, a := range apps() {
+		if a.name == name {
+			return a, true
+		}
+	}
+	return app{}, false
+}
 
 // recipe is the command for an app.
-func recipe(app string) (Command, bool) {
-	switch app {
-	case "postgres":
-		return Command{Text: "postgres: CHECKPOINT", Args: []string{"/bin/sh", "-c", postgres}, User: "postgres"}, true
-	case "redis":
-		return Command{Text: "redis: BGSAVE", Args: []string{"/bin/sh", "-c", redis}}, true
-	}
-	return Command{}, false
+func recipe(name string) (Command, bool) {
+	a, ok := findApp(name)
+	return Command{Text: name + ": " + a.text, Args: []string{"/bin/sh", "-c", a.script}, User: a.user}, ok
 }
 
 // Probe is the command that proves that an app came back with what it held; false for one that is not known. Its last
 // line says what was found. It fails when there is nothing to be found, or, where that may well be, begins that line
 // with "warning: ". While the app reads its files it ends with [NotYet].
-func Probe(app string) (Command, bool) {
-	switch app {
-	case "postgres":
-		return Command{Text: "postgres: every table is read", Args: []string{"/bin/sh", "-c", postgresProbe}, User: "postgres"}, true
-	case "redis":
-		return Command{Text: "redis: its keys are there", Args: []string{"/bin/sh", "-c", redisAuth + redisProbe}}, true
-	}
-	return Command{}, false
+func Probe(name string) (Command, bool) {
+	a, ok := findApp(name)
+	return Command{Text: name + ": " + a.asks, Args: []string{"/bin/sh", "-c", a.probe}, User: a.user}, ok
 }
 
 // postgresProbe reads a row of every table in every database: a table whose file is missing or torn at its beginning is an

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// databases is an engine with an image of Debian's PostgreSQL and Redis, and an empty repository.
+// databases is an engine with an image of Debian's PostgreSQL, Redis, MariaDB and SQLite, and an empty repository.
 type databases struct {
 	*enginetest.Dockerd
 	env *backup.Env
@@ -44,8 +44,8 @@ type databases struct {
 func newDatabases(t *testing.T) *databases {
 	t.Helper()
 	d := &databases{Dockerd: enginetest.StartDockerd(t, enginetest.DockerdOptions{})}
-	dir := enginetest.Disk(t, 2<<30)
-	d.importDebian(t, filepath.Join(dir, "root"), "postgresql-15,redis-server")
+	dir := enginetest.Disk(t, 4<<30)
+	d.importDebian(t, filepath.Join(dir, "root"), "postgresql-15,redis-server,mariadb-server,sqlite3")
 	eng, err := engine.Connect(t.Context(), engine.Target{Host: d.Host})
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +89,8 @@ func TestRecipes(t *testing.T) {
 	d := newDatabases(t)
 	t.Run("postgres", func(t *testing.T) { testPostgres(t, d) })
 	t.Run("redis", func(t *testing.T) { testRedis(t, d) })
+	t.Run("mariadb", func(t *testing.T) { testMariaDB(t, d) })
+	t.Run("sqlite", func(t *testing.T) { testSQLite(t, d) })
 }
 
 // backup saves one volume.

@@ -43,7 +43,7 @@ func Parse(labels map[string]string) (*Spec, error) {
 	if app := labels[backup.LabelApp]; app != "" {
 		r, ok := recipe(app)
 		if !ok {
-			return nil, fmt.Errorf("app is %q, and must be %s", app, strings.Join(Apps(), " or "))
+			return nil, fmt.Errorf("app is %q, and must be one of %s", app, strings.Join(Apps(), ", "))
 		}
 		s.Pre = append(s.Pre, r)
 	}

@@ -98,7 +98,7 @@ func helpConsistency(p *page, _ *cli.App) {
 			"read again, and they run on: milliseconds to seconds. It gives what a power cut leaves, which databases survive."},
 		{"stop", "stops and starts them instead: for programs that do not survive a power cut."},
 		{"live", "leaves them alone: files may be of different moments."},
-		{"hooks", "labels davit.backup.pre and .post run commands in a container before and after; davit.backup.app=postgres or redis brings them along."},
+		{"hooks", "labels davit.backup.pre and .post run commands in a container before and after; davit.backup.app=postgres, mariadb, redis or sqlite brings them along."},
 		{"--fs-snapshots", "auto holds them on btrfs for a snapshot only, on xfs for reflinks; never does not."},
 		{"--max-freeze", "lets a group go after 10s; its items are then marked, exit code 3."},
 	} {
