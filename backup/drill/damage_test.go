@@ -13,7 +13,8 @@ import (
 // One flipped byte in a blob: the drill fails, names the file, and does not start what needs it.
 func testDamage(t *testing.T, h *realHost) {
 	h.CLI(t, "volume", "create", "torn")
-	h.CLI(t, "run", "--name", "torn", "-d", "--init", "-v", "torn:/torn", "shop/data:1", "sh", "-c", "head -c 3000000 /dev/urandom > /torn/file; sync; exec sleep 3600")
+	h.CLI(t, "run", "--name", "torn", "-d", "--init", "-v", "torn:/torn", "shop/data:1", "sleep", "3600")
+	h.CLI(t, "exec", "torn", "sh", "-c", "head -c 3000000 /dev/urandom > /torn/file; sync") // all of it is there before it is saved
 	id := h.save(t, backup.Selection{Containers: []string{"torn"}})
 	h.flip(t, id)
 	report, err := h.drill(t, Options{})
