@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 )
 
@@ -16,6 +17,9 @@ type Process struct {
 
 // self is the identity of this process.
 func self() (Process, error) {
+	if runtime.GOOS != "linux" {
+		return Process{PID: os.Getpid()}, nil // there is no /proc
+	}
 	stat, err := os.ReadFile("/proc/self/stat")
 	if err != nil {
 		return Process{}, fmt.Errorf("identify process: %w", err)
@@ -34,6 +38,9 @@ func self() (Process, error) {
 }
 
 func bootID() (string, error) {
+	if runtime.GOOS != "linux" {
+		return "", nil
+	}
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
 }
