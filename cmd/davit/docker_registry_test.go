@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -34,38 +33,18 @@ func TestDockerRegistry(t *testing.T) {
 	}
 }
 
-// startRegistry starts a registry at 127.0.0.1:5000 in the engine's network, with one user.
+// startRegistry starts a registry with one user.
 func startRegistry(t *testing.T, s *side) {
 	t.Helper()
-	out, err := exec.Command("../../scripts/registry.sh").Output()
-	if err != nil {
-		t.Fatalf("provide a registry: %v", err)
-	}
-	dir := t.TempDir()
 	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{
-		"users": "u:" + string(hash) + "\n",
-		"config.yml": fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: '127.0.0.1:5000'}\n"+
-			"auth: {htpasswd: {realm: test, path: %q}}\nlog: {level: error}\n", filepath.Join(dir, "data"), filepath.Join(dir, "users")),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("nsenter", "--net=/run/netns/"+s.engine.Netns, strings.TrimSpace(string(out)), "serve", filepath.Join(dir, "config.yml"))
-	if err := cmd.Start(); err != nil {
+	users := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(users, []byte("u:"+string(hash)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	waitFor(t, "the registry answers", func() bool {
-		return exec.Command("nsenter", "--net=/run/netns/"+s.engine.Netns, "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/5000").Run() == nil
-	})
+	s.engine.StartRegistry(t, fmt.Sprintf("auth: {htpasswd: {realm: test, path: %q}}\n", users))
 }
 
 // serveSearch answers searches at 127.0.0.1:5001 of the engine's network.
