@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"davit/engine"
+	"davit/engine/hostfs"
 )
 
 // Holding makes helper containers that hold a volume and run no agent. Each has a note of its own on disk before it is made, by
@@ -62,7 +63,7 @@ func (c *Copier) Close(ctx context.Context) error { return c.noted.settle(c.Volu
 
 // noted is a note with the run that it is of.
 type noted struct {
-	*note
+	*hostfs.Note
 	run    string
 	engine *engine.Engine
 }
@@ -79,9 +80,9 @@ func (h *Holding) note() (noted, error) {
 // settle removes the note if all that it is about is gone.
 func (n noted) settle(err error) error {
 	if err != nil {
-		return errors.Join(err, n.leave())
+		return errors.Join(err, n.Leave())
 	}
-	return n.remove()
+	return n.Done()
 }
 
 // sweep removes what a helper that could not be made may have left.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"davit/engine"
+	"davit/engine/hostfs"
 )
 
 // LaunchOptions are what a Launcher gets from its process.
@@ -27,7 +28,7 @@ type Launcher struct {
 
 	mu    sync.Mutex
 	run   string
-	note  *note
+	note  *hostfs.Note
 	image *engine.AgentImage
 	doubt bool // something may be left although it was closed
 }
@@ -149,7 +150,7 @@ func (l *Launcher) Close(ctx context.Context) error {
 	note := l.note
 	l.note = nil
 	if err != nil {
-		return errors.Join(err, note.leave())
+		return errors.Join(err, note.Leave())
 	}
-	return note.remove()
+	return note.Done()
 }

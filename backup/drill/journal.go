@@ -2,22 +2,16 @@ package drill
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"davit/engine/hostfs"
 )
 
-// A journal is a file that is there as long as something of a run may be. The run holds a lock on it, which goes away with
-// the process.
+// A journal is a note that is there as long as something of a run may be.
 type journal struct {
-	file *os.File
+	*hostfs.Note
 	note journalNote
 }
 
@@ -33,99 +27,43 @@ const journalSuffix = ".journal"
 // folder is where journals and reports are.
 func folder(stateDir string) string { return filepath.Join(stateDir, "drills") }
 
+func journalPath(stateDir, run string) string {
+	return filepath.Join(folder(stateDir), run+journalSuffix)
+}
+
 // beginJournal writes, durably, that a run may make things from now on.
 func beginJournal(stateDir, run, endpoint string) (*journal, error) {
-	j, err := createJournal(stateDir, journalNote{Version: 1, Run: run, Endpoint: endpoint})
-	if err != nil {
+	j := &journal{note: journalNote{Version: 1, Run: run, Endpoint: endpoint}}
+	var err error
+	if j.Note, err = hostfs.WriteNote(journalPath(stateDir, run), j.note); err != nil {
 		return nil, fmt.Errorf("begin journal of drill: %w", err)
 	}
 	return j, nil
 }
 
-func createJournal(stateDir string, note journalNote) (_ *journal, err error) {
-	dir := folder(stateDir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+// adopt takes the journal of a dead run; nil when its run lives, or it is gone.
+func adopt(path string) (*journal, error) {
+	j := &journal{}
+	var err error
+	if j.Note, err = hostfs.AdoptNote(path, &j.note); err != nil {
+		return nil, fmt.Errorf("read journal of drill: %w", err)
 	}
-	path := filepath.Join(dir, note.Run+journalSuffix)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, err
+	if j.Note == nil {
+		return nil, nil
 	}
-	j := &journal{file: f, note: note}
-	err = hostfs.Lock(f)
-	if err == nil {
-		err = json.NewEncoder(f).Encode(note)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = hostfs.SyncDir(dir)
-	}
-	if err != nil {
-		return nil, errors.Join(err, j.done())
+	if j.note.Run == "" { // it names no objects
+		return nil, j.Done()
 	}
 	return j, nil
 }
-
-// done removes the journal: nothing of the run is left.
-func (j *journal) done() error { return hostfs.RemoveLocked(j.file) }
-
-// leave lets go of the journal, so that the next drill or davit recover removes what is left.
-func (j *journal) leave() error { return j.file.Close() }
 
 // leftJournals are the paths of the journals that there are.
 func leftJournals(stateDir string) ([]string, error) {
-	entries, err := os.ReadDir(folder(stateDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read journals of drills: %w", err)
-	}
-	var paths []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), journalSuffix) {
-			paths = append(paths, filepath.Join(folder(stateDir), e.Name()))
-		}
-	}
-	return paths, nil
-}
-
-// adopt takes the journal of a dead run; nil when its run lives, or it is gone.
-func adopt(path string) (*journal, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read journal of drill: %w", err)
-	}
-	if hostfs.Lock(f) != nil {
-		return nil, f.Close()
-	}
-	j := &journal{file: f}
-	data, err := io.ReadAll(io.LimitReader(f, 1<<16))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read journal of drill: %w", err), j.leave())
-	}
-	if json.Unmarshal(data, &j.note) != nil || j.note.Run == "" {
-		// It was cut short before it was on disk, so nothing had been made.
-		return nil, j.done()
-	}
-	return j, nil
+	return hostfs.Notes(folder(stateDir), "*"+journalSuffix)
 }
 
 // alive tells whether a run still holds its journal.
-func alive(stateDir, run string) bool {
-	f, err := os.Open(filepath.Join(folder(stateDir), run+journalSuffix))
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return errors.Is(hostfs.LockShared(f), hostfs.ErrLocked)
-}
+func alive(stateDir, run string) bool { return hostfs.IsHeld(journalPath(stateDir, run)) }
 
 // Left tells whether there may be something for Recover to do.
 func Left(stateDir string) bool {
@@ -153,11 +91,11 @@ func Recover(ctx context.Context, stateDir string, connect Connect) ([]Removed, 
 		}
 		removed, err := j.sweep(ctx, connect)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("remove what drill %s left: %w", j.note.Run, err), j.leave())
+			errs = append(errs, fmt.Errorf("remove what drill %s left: %w", j.note.Run, err), j.Leave())
 			continue
 		}
 		list = append(list, removed)
-		errs = append(errs, j.done())
+		errs = append(errs, j.Done())
 	}
 	return list, errors.Join(errs...)
 }

@@ -116,10 +116,10 @@ func TestReports(t *testing.T) {
 	if list, _ := Reports(state); list[0].Verdict != Running {
 		t.Errorf("a drill that lives is called %s", list[0].Verdict)
 	}
-	if taken, err := adopt(j.file.Name()); taken != nil || err != nil {
+	if taken, err := adopt(j.Path()); taken != nil || err != nil {
 		t.Errorf("the journal of a living drill was taken: %v, %v", taken, err)
 	}
-	if err := j.done(); err != nil {
+	if err := j.Done(); err != nil {
 		t.Error(err)
 	}
 }

@@ -76,7 +76,7 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	if err := writeReport(r.env.StateDir, r.report); err != nil {
-		return errors.Join(err, r.journal.done())
+		return errors.Join(err, r.journal.Done())
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ const cleanUpLimit = 5 * time.Minute
 func (r *run) cleanUp(ctx context.Context) {
 	if r.plan.Options.Keep && (r.fatal != nil || r.report.Count(Fail) > 0) {
 		r.report.Notes = append(r.report.Notes, "what the drill made is kept, with the label "+engine.LabelDrill+"="+r.plan.Run+": davit recover removes it")
-		r.note(r.journal.leave())
+		r.note(r.journal.Leave())
 		return
 	}
 	r.reporter().Item("remove what the drill made")
@@ -165,13 +165,13 @@ func (r *run) cleanUp(ctx context.Context) {
 	removed, err := sweep(ctx, r.eng, r.plan.Run)
 	if err != nil {
 		r.check(began, Check{Name: "clean-up", Result: Fail, Detail: err.Error() + "; davit recover removes what is left"})
-		r.note(r.journal.leave())
+		r.note(r.journal.Leave())
 		return
 	}
 	r.report.Removed = &removed
 	r.check(began, Check{Name: "clean-up", Result: Pass, Detail: fmt.Sprintf("removed %s, %s, %s, %s; nothing is left",
 		count(removed.Containers, "container"), count(removed.Networks, "network"), count(removed.Volumes, "volume"), count(removed.Images, "image"))})
-	r.note(r.journal.done())
+	r.note(r.journal.Done())
 }
 
 func (r *run) note(err error) {

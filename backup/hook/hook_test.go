@@ -191,7 +191,7 @@ func TestRecover(t *testing.T) {
 // kill lets go of what a process holds that dies.
 func kill(t *testing.T, h backup.Hook) {
 	t.Helper()
-	if err := h.(*containerHook).due.file.Close(); err != nil {
+	if err := h.(*containerHook).due.Leave(); err != nil {
 		t.Fatal(err)
 	}
 }

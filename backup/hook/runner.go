@@ -10,6 +10,7 @@ import (
 
 	"davit/backup"
 	"davit/engine"
+	"davit/engine/hostfs"
 )
 
 // Engine is what hooks need of engine.Engine.
@@ -62,7 +63,7 @@ type containerHook struct {
 	runner   *Runner
 	id, name string
 	spec     *Spec
-	due      *due // nil when nothing is
+	due      *hostfs.Note // nil when nothing is
 }
 
 func (h *containerHook) Describe() string { return h.spec.describe() }
@@ -88,7 +89,7 @@ func (h *containerHook) Pre(ctx context.Context) error {
 func (h *containerHook) Post(ctx context.Context) error {
 	errs := h.runner.runAll(ctx, h.name, h.spec.Post, h.spec.Timeout)
 	if h.due != nil {
-		errs = errors.Join(errs, h.due.done())
+		errs = errors.Join(errs, h.due.Done())
 		h.due = nil
 	}
 	return errs
