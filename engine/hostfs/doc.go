@@ -1,7 +1,8 @@
 // Package hostfs is the host's file system as davit reads and writes it: a fast parallel walk, all metadata of a file
 // (owner, mode, nanosecond times, extended attributes, ACLs, links, devices, holes), and files that are replaced
-// atomically; and whole trees, copied and compared. Elsewhere than on Linux there is only what a scan of plain folders
-// needs, by the standard library and without the guarantees below.
+// atomically, locked, or kept as notes for who comes after a killed process; and whole trees, copied and compared.
+// Elsewhere than on Linux there is only what a scan of plain folders and a client's state need, by the standard library
+// and without the guarantees below.
 //
 // Words:
 //
@@ -10,6 +11,7 @@
 //   - name: one component. Names are bytes as the kernel gives them, not necessarily UTF-8.
 //   - pass: one copy of a whole tree; a further pass brings the copy up to date.
 //   - reflink: two files that share their data on disk until one of them changes.
+//   - note: a locked file that tells what its process would leave if it were killed.
 //   - segment: a range of a file that holds data; what lies between segments is a hole.
 //
 // Guarantees:
