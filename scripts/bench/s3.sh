@@ -4,6 +4,9 @@
 #
 #   BENCH_S3_FILES=20000 BENCH_S3_BYTES=500000000    the tree
 #   BENCH_S3_LOG=FILE      keeps a line for each request there
+#
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # repo, out, disk, runs, tool and s3server are bench.sh's
 
 s3_part() {
 	local far=$disk/far
