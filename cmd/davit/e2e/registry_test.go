@@ -39,10 +39,10 @@ func TestDockerPullsCopies(t *testing.T) {
 }
 
 // inNetwork runs davit where the engine's loopback is.
-func (h *engineSite) inNetwork(t *testing.T, args ...string) {
+func (s *engineSite) inNetwork(t *testing.T, args ...string) {
 	t.Helper()
-	davit := h.command(args...)
-	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.Netns}, davit.Args...)...)
+	davit := s.command(args...)
+	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + s.Netns}, davit.Args...)...)
 	cmd.Env, cmd.Dir = davit.Env, davit.Dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("davit %q: %v: %s", args, err, out)
