@@ -55,7 +55,9 @@ func browserOf(t *testing.T, path string) *browser {
 	if err := s.Scan(t.Context(), r, diskscan.ScanOptions{Tree: true}); err != nil {
 		t.Fatal(err)
 	}
-	return newBrowser(r, 80)
+	b := newBrowser(r, 80)
+	b.width = 200 // whatever the temporary folder is called
+	return b
 }
 
 // keys presses keys by their names, other words letter by letter.
