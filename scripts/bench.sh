@@ -22,7 +22,7 @@
 # always encrypts and cannot be told not to); sealed, which is davit encrypting for an age
 # recipient; borg without encryption, zstd,3; kopia, if
 # installed, with its defaults (encrypts) and zstd; tar | zstd -1 -T0, which keeps one full
-# archive and no index. Restores are also compared with dd, which writes as many zeros.
+# archive and no index. Beside restores stands what dd takes to write as many zeros.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 readonly here
@@ -274,7 +274,6 @@ change|restic|0.5|0.35|1 % of the files changed, time
 new|restic|12|3|1 % of the files changed, new bytes
 restore|restic|0.40|0.28|restore of the tree
 restore|tar|0.65|0.42|restore vs zstd -d, tar x
-restore|dd|1.5|1.2|restore vs dd, as many zeros on the same disk
 size|restic|1.05|0.97|repository size
 first|memory|250|150|peak memory, first backup (MB)
 pg|memory|250|150|peak memory, PostgreSQL folder (MB)
