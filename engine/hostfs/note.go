@@ -56,7 +56,7 @@ func AdoptNote(path string, doc any) (*Note, error) {
 		return nil, fmt.Errorf("read note: %w", err)
 	}
 	n := &Note{f}
-	if Lock(f) != nil {
+	if Lock(f) != nil || !isNamed(f) {
 		return nil, n.Leave()
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxNote))
@@ -67,6 +67,17 @@ func AdoptNote(path string, doc any) (*Note, error) {
 		return nil, n.Done()
 	}
 	return n, nil
+}
+
+// isNamed tells whether a file is still the one of its name: another process may have adopted the note, and removed it,
+// between our open and our lock.
+func isNamed(f *os.File) bool {
+	mine, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(f.Name())
+	return err == nil && os.SameFile(mine, there)
 }
 
 // Path is where the note is.

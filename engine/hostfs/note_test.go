@@ -2,9 +2,12 @@ package hostfs_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"davit/engine/hostfs"
@@ -48,6 +51,40 @@ func TestNote(t *testing.T) {
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it stayed: %v", err)
+	}
+}
+
+// Of several that find a note at once one gets it: what is left is cleaned up once.
+func TestNoteIsAdoptedOnce(t *testing.T) {
+	dir := t.TempDir()
+	for round := range 300 {
+		path := filepath.Join(dir, fmt.Sprint(round))
+		n, err := hostfs.WriteNote(path, noted{"a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Leave(); err != nil {
+			t.Fatal(err)
+		}
+		var adopted atomic.Int32
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				var got noted
+				n, err := hostfs.AdoptNote(path, &got)
+				if err == nil && n != nil {
+					adopted.Add(1)
+					err = n.Done()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if adopted.Load() != 1 {
+			t.Fatalf("round %d: adopted %d times", round, adopted.Load())
+		}
 	}
 }
 
