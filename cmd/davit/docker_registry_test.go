@@ -6,12 +6,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
+	"davit/engine/enginetest"
+
 	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/sys/unix"
 )
 
 // Push, pull, login and search against a real registry and a stub of the search endpoint, both on the loopback of the
@@ -50,7 +50,10 @@ func startRegistry(t *testing.T, s *side) {
 // serveSearch answers searches at 127.0.0.1:5001 of the engine's network.
 func serveSearch(t *testing.T, s *side) {
 	t.Helper()
-	listener := listenIn(t, s.engine.Netns, "127.0.0.1:5001")
+	listener, err := enginetest.InNetns(s.engine.Netns, func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:5001") })
+	if err != nil {
+		t.Fatal(err)
+	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Docker-Registry-Standalone", "true")
@@ -64,34 +67,4 @@ func serveSearch(t *testing.T, s *side) {
 	})}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
-}
-
-// listenIn listens in a network namespace: a socket stays in the one it was made in.
-func listenIn(t *testing.T, netns, address string) net.Listener {
-	t.Helper()
-	type result struct {
-		listener net.Listener
-		err      error
-	}
-	made := make(chan result)
-	go func() {
-		runtime.LockOSThread() // the thread ends with this goroutine, since it is not unlocked
-		ns, err := os.Open("/run/netns/" + netns)
-		if err != nil {
-			made <- result{err: err}
-			return
-		}
-		defer ns.Close()
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			made <- result{err: err}
-			return
-		}
-		l, err := net.Listen("tcp", address)
-		made <- result{l, err}
-	}()
-	r := <-made
-	if r.err != nil {
-		t.Fatal(r.err)
-	}
-	return r.listener
 }
