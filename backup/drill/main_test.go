@@ -17,19 +17,12 @@ import (
 	"davit/engine"
 	"davit/engine/enginetest"
 	"davit/engine/guard"
+	"davit/engine/guard/guardtest"
 )
 
 // TestMain lets the test's own binary be the guard that a backup starts, and a drill that is killed.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == guard.Subcommand {
-		os.Exit(guard.Main(context.Background(), os.Args[2:], func(ctx context.Context, endpoint string) (guard.Engine, error) {
-			eng, err := engine.Connect(ctx, engine.Target{Host: endpoint})
-			if err != nil {
-				return nil, err
-			}
-			return guard.Of(eng), nil
-		}))
-	}
+	guardtest.Main()
 	if len(os.Args) == 5 && os.Args[1] == killedDrill {
 		os.Exit(drillAndBeKilled(os.Args[2], os.Args[3], os.Args[4]))
 	}
