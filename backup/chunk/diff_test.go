@@ -125,6 +125,64 @@ func TestDiffFindsWhatChanged(t *testing.T) {
 	}
 }
 
+// Files with holes, larger than what a run holds of them, that got another time.
+func TestDiffOfSparseFiles(t *testing.T) {
+	enginetest.NeedRoot(t)
+	const size, at = 5 << 20, 3 << 20
+	long := strings.Repeat("content", 1<<18)
+	cases := []struct{ name, before, after, want string }{ // what is written at 3 MiB; "" leaves a hole
+		{"hole", "", "", " M"},
+		{"same", "data", "data", " M"},
+		{"other", "data", "atad", " MC"},
+		{"filled", "", "data", " MC"},
+		{"emptied", long, "", " MC"},
+	}
+	disk := enginetest.Disk(t, 256<<20)
+	src := filepath.Join(disk, "src")
+	if err := os.Mkdir(src, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, content string, at int64) {
+		f, err := os.Create(filepath.Join(src, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteAt([]byte(content), at); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Truncate(size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range cases {
+		write(c.name, c.before, at)
+	}
+	write("moved", long, 0)
+	s := newStoreAt(t, filepath.Join(disk, "repo"))
+	before := saveState(t, s, src)
+	want := []string{"moved MC"}
+	for _, c := range cases {
+		write(c.name, c.after, at)
+		want = append(want, c.name+c.want)
+	}
+	write("moved", long, 1<<20)
+	after := saveState(t, s, src)
+	changes, err := chunk.Diff(t.Context(), s, before.item, after.item)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range changes {
+		got = append(got, changes[i].Path()+markOf(&changes[i]))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func markOf(c *chunk.Change) string {
 	switch {
 	case c.From == nil:

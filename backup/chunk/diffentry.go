@@ -1,14 +1,16 @@
 package chunk
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 
 	"davit/backup/repo"
 )
+
+var errShort = errors.New("is shorter than its catalog says")
 
 // changes compares two sets of entries.
 func (d *differ) changes(ctx context.Context, before, after map[string]*located) ([]Change, error) {
@@ -50,13 +52,14 @@ func (d *differ) contentDiffers(ctx context.Context, a, b *located) (bool, error
 	if a.Kind != b.Kind || a.Kind != KindFile && a.Kind != 0 {
 		return false, nil
 	}
-	big := len(a.chunks)+len(b.chunks) > 0
+	sameChunks := slices.EqualFunc(a.chunks, b.chunks, func(x, y repo.Blob) bool { return x.ID == y.ID })
+	sameEntry := a.run.ID == b.run.ID && a.Data == b.Data && a.Offset == b.Offset
 	switch {
-	case a.Size != b.Size:
+	case a.Size != b.Size || !sameChunks:
 		return true, nil
-	case big:
-		return !slices.EqualFunc(a.chunks, b.chunks, func(x, y repo.Blob) bool { return x.ID == y.ID }), nil
-	case a.run.ID == b.run.ID && a.Data == b.Data, a.Mtime == b.Mtime, a.Size == 0:
+	case sameEntry, a.Mtime == b.Mtime, a.Size == 0:
+		return false, nil
+	case len(a.chunks) > 0 && !a.Sparse && !b.Sparse:
 		return false, nil
 	}
 	one, err := d.content(ctx, 0, a)
@@ -64,50 +67,55 @@ func (d *differ) contentDiffers(ctx context.Context, a, b *located) (bool, error
 		return false, err
 	}
 	two, err := d.content(ctx, 1, b)
-	return !bytes.Equal(one, two), err
+	if err != nil {
+		return false, err
+	}
+	if len(a.chunks) > 0 { // of a big file the run has the map alone
+		return !slices.Equal(one.segments, two.segments), nil
+	}
+	return !one.equal(two), nil
 }
 
-// content reads a small file's bytes.
-func (d *differ) content(ctx context.Context, side int, l *located) ([]byte, error) {
+// content reads what the run has of a file: a small one's bytes, a sparse one's map.
+func (d *differ) content(ctx context.Context, side int, l *located) (pieces, error) {
 	last := &d.plain[side]
 	if last.data == nil || last.digest != l.run.Digest {
 		stored, err := d.reader.ReadBlob(ctx, l.run.Digest, l.run.Stored, nil)
 		if err != nil {
-			return nil, err
+			return pieces{}, err
 		}
 		plain, err := openChunk(d.reader, d.decoder, l.run, stored, nil, nil)
 		if err != nil {
-			return nil, err
+			return pieces{}, err
 		}
 		*last = plainChunk{l.run.Digest, plain}
 	}
-	if l.Sparse {
-		return expand(last, l.Offset)
+	found, err := last.pieces(l)
+	if err != nil {
+		return pieces{}, &repo.DamagedError{Digest: l.run.Digest, Reason: err.Error()}
 	}
-	if l.Data < 0 || l.Size < 0 || l.Data > int64(len(last.data)) || l.Size > int64(len(last.data))-l.Data {
-		return nil, &repo.DamagedError{Digest: l.run.Digest, Reason: "is shorter than its catalog says"}
-	}
-	return last.data[l.Data : l.Data+l.Size], nil
+	return found, nil
 }
 
-// expand returns the bytes of a small sparse file with zeros for its holes.
-func expand(chunk *plainChunk, offset int64) ([]byte, error) {
-	damaged := func(reason string) error { return &repo.DamagedError{Digest: chunk.digest, Reason: reason} }
-	if offset < 0 || offset > int64(len(chunk.data)) {
-		return nil, damaged("is shorter than its catalog says")
+func (c *plainChunk) pieces(l *located) (pieces, error) {
+	if !l.Sparse && len(l.chunks) > 0 {
+		return pieces{segments: wholly(l.Size)}, nil
+	}
+	if !l.Sparse {
+		if l.Data < 0 || l.Size < 0 || l.Data > int64(len(c.data)) || l.Size > int64(len(c.data))-l.Data {
+			return pieces{}, errShort
+		}
+		return pieces{wholly(l.Size), c.data[l.Data : l.Data+l.Size]}, nil
+	}
+	if l.Offset < 0 || l.Offset > int64(len(c.data)) {
+		return pieces{}, errShort
 	}
 	var e streamEntry
-	if err := (&entryReader{data: chunk.data, at: int(offset)}).next(&e); err != nil {
-		return nil, damaged(err.Error())
+	if err := (&entryReader{data: c.data, at: int(l.Offset)}).next(&e); err != nil {
+		return pieces{}, err
 	}
-	if e.big || e.header.real > 2*bigFile {
-		return nil, damaged("holds a big file where its catalog names a small one")
+	if e.big && len(l.chunks) == 0 {
+		return pieces{}, errors.New("holds a big file where its catalog names a small one")
 	}
-	whole := make([]byte, e.header.real)
-	rest := e.content
-	for _, s := range e.header.sparse {
-		copy(whole[s.Off:s.Off+s.Len], rest)
-		rest = rest[s.Len:]
-	}
-	return whole, nil
+	return pieces{e.header.sparse, e.content}, nil
 }
