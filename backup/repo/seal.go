@@ -3,6 +3,7 @@ package repo
 import (
 	"bytes"
 	"crypto/cipher"
+	"crypto/ecdh"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -13,7 +14,6 @@ import (
 	"fmt"
 	"io"
 
-	"filippo.io/age"
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
@@ -38,6 +38,8 @@ const (
 	macPrefix    = "---"
 )
 
+var headerText = base64.RawStdEncoding.Strict()
+
 // sealedSize is the length of what seal makes of n bytes.
 func sealedSize(n int64) int64 {
 	return ageHead + n + ageTag*max(1, (n+ageChunk-1)/ageChunk)
@@ -52,30 +54,28 @@ func unsealedSize(stored int64) (int64, bool) {
 }
 
 // sealTo encrypts data for a recipient into dst[:0].
-func sealTo(to *age.X25519Recipient, dst, data []byte) ([]byte, error) {
+func sealTo(to *ecdh.PublicKey, dst, data []byte) ([]byte, error) {
 	var secret [ageKey + ageNonce]byte
 	if _, err := io.ReadFull(rand.Reader, secret[:]); err != nil {
 		return nil, fmt.Errorf("read randomness: %w", err)
 	}
 	key, nonce := secret[:ageKey], secret[ageKey:]
-	stanzas, err := to.Wrap(key)
+	share, wrapped, err := wrapFileKey(to, key)
 	if err != nil {
 		return nil, err
 	}
 	if size := int(sealedSize(int64(len(data)))); cap(dst) < size {
 		dst = make([]byte, 0, size)
 	}
-	dst = append(dst[:0], ageMagic...)
-	for _, s := range stanzas {
-		dst = append(append(append(dst, stanzaPrefix...), s.Args[0]...), '\n')
-		dst = append(base64.RawStdEncoding.AppendEncode(dst, s.Body), '\n')
-	}
+	dst = append(append(dst[:0], ageMagic...), stanzaPrefix...)
+	dst = append(headerText.AppendEncode(dst, share), '\n')
+	dst = append(headerText.AppendEncode(dst, wrapped), '\n')
 	dst = append(dst, macPrefix...)
 	mac, err := headerMAC(key, dst)
 	if err != nil {
 		return nil, err
 	}
-	dst = append(base64.RawStdEncoding.AppendEncode(append(dst, ' '), mac), '\n')
+	dst = append(headerText.AppendEncode(append(dst, ' '), mac), '\n')
 	stream, err := payloadCipher(key, nonce)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func sealTo(to *age.X25519Recipient, dst, data []byte) ([]byte, error) {
 }
 
 // unsealWith decrypts what sealTo made into dst[:0].
-func unsealWith(key *age.X25519Identity, dst, sealed []byte) ([]byte, error) {
+func unsealWith(key *ecdh.PrivateKey, dst, sealed []byte) ([]byte, error) {
 	size, ok := unsealedSize(int64(len(sealed)))
 	if !ok {
 		return nil, errors.New("is of an impossible length")
@@ -123,7 +123,7 @@ func unsealWith(key *age.X25519Identity, dst, sealed []byte) ([]byte, error) {
 }
 
 // openHeader finds the key of a file.
-func openHeader(key *age.X25519Identity, header []byte) ([]byte, error) {
+func openHeader(key *ecdh.PrivateKey, header []byte) ([]byte, error) {
 	bad := errors.New("has no header of one X25519 recipient")
 	rest, found := bytes.CutPrefix(header, []byte(ageMagic+stanzaPrefix))
 	share, rest, line := bytes.Cut(rest, []byte("\n"))
@@ -133,20 +133,19 @@ func openHeader(key *age.X25519Identity, header []byte) ([]byte, error) {
 	if !found || !line || !end || !tail || !newline {
 		return nil, bad
 	}
-	wrapped, err := base64.RawStdEncoding.Strict().DecodeString(string(body))
-	if err != nil {
-		return nil, bad
+	var fields [3][]byte
+	for i, field := range [...][]byte{share, body, text} {
+		var err error
+		if fields[i], err = headerText.AppendDecode(nil, field); err != nil {
+			return nil, bad
+		}
 	}
-	fileKey, err := key.Unwrap([]*age.Stanza{{Type: "X25519", Args: []string{string(share)}, Body: wrapped}})
+	fileKey, err := unwrapFileKey(key, fields[0], fields[1])
 	if err != nil {
 		return nil, err
 	}
-	mac, err := base64.RawStdEncoding.Strict().DecodeString(string(text))
-	if err != nil {
-		return nil, bad
-	}
 	want, err := headerMAC(fileKey, header[:len(header)-len(rest)+len(macPrefix)])
-	if err == nil && !hmac.Equal(mac, want) {
+	if err == nil && !hmac.Equal(fields[2], want) {
 		err = errors.New("its header is not what was written")
 	}
 	return fileKey, err

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"io"
 	"math/rand/v2"
 	"testing"
@@ -18,13 +19,31 @@ func newIdentity(t testing.TB) *age.X25519Identity {
 	return key
 }
 
+func publicOf(t testing.TB, key *age.X25519Identity) *ecdh.PublicKey {
+	t.Helper()
+	public, err := publicKey(key.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return public
+}
+
+func privateOf(t testing.TB, key *age.X25519Identity) *ecdh.PrivateKey {
+	t.Helper()
+	private, err := privateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return private
+}
+
 // What is sealed here age opens, and the other way round; another byte anywhere is
 // noticed, and so are another length and another key.
 func TestSealIsAge(t *testing.T) {
 	key := newIdentity(t)
 	for _, n := range []int{0, 1, 100, ageChunk - 1, ageChunk, ageChunk + 1, 3 * ageChunk, 5*ageChunk + 7} {
 		data := bytes.Repeat([]byte{byte(n), 3}, n/2+1)[:n]
-		sealed, err := sealTo(key.Recipient(), make([]byte, 0, 50), data)
+		sealed, err := sealTo(publicOf(t, key), make([]byte, 0, 50), data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +58,7 @@ func TestSealIsAge(t *testing.T) {
 			t.Errorf("age reads %d bytes of %d: %v", len(got), n, err)
 		}
 		for from, sealed := range map[string][]byte{"sealTo": sealed, "age": sealByAge(t, key, data)} {
-			if got, err := unsealWith(key, nil, sealed); err != nil || !bytes.Equal(got, data) {
+			if got, err := unsealWith(privateOf(t, key), nil, sealed); err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%d bytes of %s: %v", n, from, err)
 			}
 		}
@@ -72,21 +91,21 @@ func rejectsChanges(t *testing.T, key *age.X25519Identity, sealed []byte) {
 	for _, at := range places {
 		changed := bytes.Clone(sealed)
 		changed[at] ^= 1
-		if _, err := unsealWith(key, nil, changed); err == nil {
+		if _, err := unsealWith(privateOf(t, key), nil, changed); err == nil {
 			t.Errorf("byte %d of %d changed: not noticed", at, len(sealed))
 		}
 	}
 	for _, other := range [][]byte{nil, sealed[:len(sealed)-1], sealed[:ageHead], append(bytes.Clone(sealed), 0), sealed[1:]} {
-		if _, err := unsealWith(key, nil, other); err == nil {
+		if _, err := unsealWith(privateOf(t, key), nil, other); err == nil {
 			t.Errorf("%d bytes instead of %d: not noticed", len(other), len(sealed))
 		}
 	}
 	if len(sealed) > ageHead+ageChunk+2*ageTag {
-		if _, err := unsealWith(key, nil, sealed[:ageHead+ageChunk+ageTag]); err == nil {
+		if _, err := unsealWith(privateOf(t, key), nil, sealed[:ageHead+ageChunk+ageTag]); err == nil {
 			t.Error("whole pieces are missing: not noticed")
 		}
 	}
-	if _, err := unsealWith(newIdentity(t), nil, sealed); err == nil {
+	if _, err := unsealWith(privateOf(t, newIdentity(t)), nil, sealed); err == nil {
 		t.Error("another key opens it")
 	}
 }
@@ -108,12 +127,13 @@ func TestSealedSize(t *testing.T) {
 func BenchmarkSeal(b *testing.B) {
 	key := newIdentity(b)
 	data := make([]byte, 170<<10)
+	to, from := publicOf(b, key), privateOf(b, key)
 	var sealed, plain []byte
 	var err error
 	b.Run("seal", func(b *testing.B) {
 		b.SetBytes(int64(len(data)))
 		for b.Loop() {
-			if sealed, err = sealTo(key.Recipient(), sealed, data); err != nil {
+			if sealed, err = sealTo(to, sealed, data); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -121,7 +141,7 @@ func BenchmarkSeal(b *testing.B) {
 	b.Run("unseal", func(b *testing.B) {
 		b.SetBytes(int64(len(data)))
 		for b.Loop() {
-			if plain, err = unsealWith(key, plain, sealed); err != nil {
+			if plain, err = unsealWith(from, plain, sealed); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/hmac"
@@ -59,16 +60,18 @@ type vault struct {
 	repository string
 	host       *HostKey // nil: this host is not enrolled
 	recipient  *age.X25519Recipient
+	public     *ecdh.PublicKey // the recipient's
 	authority  ed25519.PublicKey
 	identities func() ([]age.Identity, error) // nil: none
 	wrapped    func() ([]wrappedKey, error)
 	damaged    func(id string) error // what is wrong with a wrapped key
 
-	mu    sync.Mutex
-	tried bool
-	err   error // of the first try
-	key   *age.X25519Identity
-	ids   []byte // the key of ids, nil when neither host key nor repository key is known
+	mu      sync.Mutex
+	tried   bool
+	err     error // of the first try
+	key     *age.X25519Identity
+	private *ecdh.PrivateKey // the key's
+	ids     []byte           // the key of ids, nil when neither host key nor repository key is known
 }
 
 func newVault(c Config, host *HostKey, identities func() ([]age.Identity, error)) (*vault, error) {
@@ -80,7 +83,11 @@ func newVault(c Config, host *HostKey, identities func() ([]age.Identity, error)
 	if err != nil {
 		return nil, err
 	}
-	v := &vault{repository: c.ID, host: host, recipient: recipient, authority: authority, identities: identities}
+	public, err := publicKey(recipient)
+	if err != nil {
+		return nil, err
+	}
+	v := &vault{repository: c.ID, host: host, recipient: recipient, public: public, authority: authority, identities: identities}
 	if host != nil {
 		v.ids, err = hex.DecodeString(host.IDKey)
 	}
@@ -151,6 +158,9 @@ func (v *vault) use(key *age.X25519Identity) error {
 	if !authority.Public().(ed25519.PublicKey).Equal(v.authority) {
 		return &PinError{Repository: v.repository, What: "it names an authority that its key does not make"}
 	}
+	if v.private, err = privateKey(key); err != nil {
+		return err
+	}
 	v.key, v.ids = key, ids
 	return nil
 }
@@ -184,15 +194,14 @@ func (v *vault) keyed(id ID, raw bool) ID {
 }
 
 // seal encrypts data into dst[:0].
-func (v *vault) seal(dst, data []byte) ([]byte, error) { return sealTo(v.recipient, dst, data) }
+func (v *vault) seal(dst, data []byte) ([]byte, error) { return sealTo(v.public, dst, data) }
 
 // unseal decrypts into dst[:0].
 func (v *vault) unseal(dst, stored []byte) ([]byte, error) {
-	key, err := v.unlock()
-	if err != nil {
+	if _, err := v.unlock(); err != nil {
 		return nil, err
 	}
-	plain, err := unsealWith(key, dst, stored)
+	plain, err := unsealWith(v.private, dst, stored)
 	if err != nil {
 		return nil, &SealError{err}
 	}
