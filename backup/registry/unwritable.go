@@ -21,6 +21,8 @@ func (unwritable) PutFrom(context.Context, string, func(io.Writer) error) error 
 func (unwritable) Remove(context.Context, string) error    { return repo.ErrReadOnly }
 func (unwritable) RemoveAll(context.Context, string) error { return repo.ErrReadOnly }
 
+func (unwritable) WriteBlob(context.Context, string, []byte) error { return repo.ErrReadOnly }
+
 func (unwritable) Create(context.Context, string) (storage.Temp, error) {
 	return nil, repo.ErrReadOnly
 }

@@ -44,7 +44,8 @@
 //	davit/keys/<id>.json            what is told of that: {version, id, name, added, host, wrapped}, the last the SHA-256 of the .age
 //
 // Names that begin with a dot are temporary files. A temporary blob is called
-// .tmp-<session>-<n> and belongs to that session.
+// .tmp-<session>-<n> and belongs to that session. Small blobs have no temporary file: a blob
+// that no index file names may be cut short, and is written anew by who needs it.
 //
 // The config is {version, id, chunker: {runTarget, cdcMin, cdcAvg, cdcMax}} and, of an
 // encrypted repository, encryption: {recipient, authority}. A

@@ -133,6 +133,15 @@ func (s *Session) putFirst(ctx context.Context, key writeKey, plainLen int64, st
 		stored = append(slices.Clone(stored), frame...)
 		b.Digest, b.Stored = DigestOf(stored), int64(len(stored))
 	}
+	if !b.Raw() || !s.repo.index.IsCondemned(b.Digest) {
+		switch err := s.repo.store.WriteBlob(ctx, b.Digest.Hex(), stored); {
+		case err == nil:
+			s.added(b)
+			return b, nil
+		case !errors.Is(err, fs.ErrExist):
+			return Blob{}, err
+		}
+	}
 	temp, err := s.repo.store.Create(ctx, s.id)
 	if err != nil {
 		return Blob{}, err
@@ -142,6 +151,12 @@ func (s *Session) putFirst(ctx context.Context, key writeKey, plainLen int64, st
 		return Blob{}, err
 	}
 	return s.publish(ctx, temp, b)
+}
+
+// added makes a blob known that was written.
+func (s *Session) added(b Blob) {
+	s.repo.index.Add(b)
+	s.written(b.Stored)
 }
 
 // randomFrame is a zstd frame that decoders skip. Behind a chunk it gives it a
@@ -169,11 +184,9 @@ func (s *Session) publish(ctx context.Context, temp storage.Temp, b Blob) (Blob,
 	if err != nil {
 		return Blob{}, err
 	}
-	if known {
-		return b, nil
+	if !known {
+		s.added(b)
 	}
-	s.repo.index.Add(b)
-	s.written(b.Stored)
 	return b, nil
 }
 

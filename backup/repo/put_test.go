@@ -51,11 +51,16 @@ func TestPutSyncLookup(t *testing.T) {
 // countingStorage counts the blobs that are begun.
 type countingStorage struct {
 	storage.Storage
-	created atomic.Int64
+	begun atomic.Int64
+}
+
+func (c *countingStorage) WriteBlob(ctx context.Context, name string, data []byte) error {
+	c.begun.Add(1)
+	return c.Storage.WriteBlob(ctx, name, data)
 }
 
 func (c *countingStorage) Create(ctx context.Context, owner string) (storage.Temp, error) {
-	c.created.Add(1)
+	c.begun.Add(1)
 	return c.Storage.Create(ctx, owner)
 }
 
@@ -76,8 +81,8 @@ func TestConcurrentPutWritesOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if want := int64(round + 1); counting.created.Load() != want {
-			t.Fatalf("%d temporary files were made for %d chunks", counting.created.Load(), want)
+		if want := int64(round + 1); counting.begun.Load() != want {
+			t.Fatalf("%d blobs were begun for %d chunks", counting.begun.Load(), want)
 		}
 	}
 	if names := fileNames(t, r.path(blobDir)); len(names) != 30 {

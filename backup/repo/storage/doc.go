@@ -4,13 +4,14 @@
 // # Words
 //
 // A name is a path below the repository, with slashes: davit/config.json. A blob is a
-// file of the blob folder (BlobFolder); it is written through a Temp, whose bytes nobody sees
-// before Publish, and is durable after Sync. All other files are small or rare and are durable
+// file of the blob folder (BlobFolder); it is written by WriteBlob, or through a Temp, whose bytes
+// nobody sees before Publish, and is durable after Sync. All other files are small or rare and are durable
 // when Put returns. A claim is a file that shows that its writer lives, a lock keeps others out.
 //
 // # Guarantees
 //
-//   - Whoever reads sees a file whole, as one Put or Publish left it, or not at all.
+//   - Whoever reads sees a file whole, as one Put or Publish left it, or not at all. Only a blob
+//     that was not yet synced may be there in part.
 //   - What was put, published or removed every later Get, Stat and List of every
 //     process sees (an S3 server that does not promise this Prepare refuses).
 //   - Times are those of the server's clock, never of the client's.

@@ -111,9 +111,15 @@ func cannotRenameNew(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTSUP)
 }
 
+// hintedSize is from where the hint is worth its system call: of smaller files tens of
+// thousands are hundreds of megabytes.
+const hintedSize = 64 << 10
+
 // settle is the last word on a file that is written: Sync makes it durable.
 func settle(f *os.File, off, n int64) error {
-	startWriteback(f, off, n)
+	if n >= hintedSize {
+		startWriteback(f, off, n)
+	}
 	return nil
 }
 

@@ -18,6 +18,14 @@ type remoteTemp struct {
 
 func (r *remote) Create(context.Context, string) (Temp, error) { return &remoteTemp{r: r}, nil }
 
+func (r *remote) WriteBlob(ctx context.Context, name string, data []byte) error {
+	t := &remoteTemp{r: r}
+	if _, err := t.Write(data); err != nil {
+		return err
+	}
+	return t.Publish(ctx, name, false)
+}
+
 func (t *remoteTemp) Write(p []byte) (int, error) {
 	if t.body.file == nil && len(t.body.data)+len(p) > inMemory {
 		f, err := t.r.cache.temp()

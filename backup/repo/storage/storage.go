@@ -74,7 +74,11 @@ type Files interface {
 
 // Blobs writes the files of BlobFolder.
 type Blobs interface {
-	// Create begins a blob. The owner is whom RemoveTemps knows it by.
+	// WriteBlob writes a blob whose bytes are at hand, or returns fs.ErrExist when it knows
+	// that there is one of that name. What a call leaves that failed or was killed is not whole:
+	// a blob is only to be trusted where somebody refers to it after a Sync.
+	WriteBlob(ctx context.Context, name string, data []byte) error
+	// Create begins a blob that is seen when it is whole. The owner is whom RemoveTemps knows it by.
 	Create(ctx context.Context, owner string) (Temp, error)
 	// Sync makes all durable that was published. After an error nobody knows
 	// what was lost: it is returned by every later call.

@@ -201,6 +201,18 @@ func (s FaultyStorage) Claim(ctx context.Context, name string, content []byte) (
 	return s.Storage.Claim(ctx, name, content)
 }
 
+// WriteBlob goes wrong after half of the bytes, which stay in a folder; a server wants all.
+func (s FaultyStorage) WriteBlob(ctx context.Context, name string, data []byte) error {
+	fault, hit := s.next()
+	if !hit {
+		return s.Storage.WriteBlob(ctx, name, data)
+	}
+	if s.Local() {
+		return errors.Join(fault.Err, s.Storage.WriteBlob(ctx, name, data[:len(data)/2]))
+	}
+	return fault.Err
+}
+
 // Create goes wrong.
 func (s FaultyStorage) Create(ctx context.Context, owner string) (storage.Temp, error) {
 	fault, hit := s.next()
