@@ -2,8 +2,10 @@ package repo
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -147,6 +149,22 @@ func TestBackendBigBlob(t *testing.T) {
 			in.Close()
 		}
 	})
+}
+
+// An S3 server takes no bytes but those that have the digest for which they are sent.
+func TestServerChecksBytes(t *testing.T) {
+	at := storagetest.S3(t)
+	initOn(t, at)
+	r := openOn(t, at, "nas")
+	name := DigestOf([]byte("content")).Hex()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // it is tried again for longer
+	defer cancel()
+	if err := errors.Join(r.store.WriteBlob(ctx, name, []byte("another")), r.store.Sync(ctx)); err == nil {
+		t.Error("other bytes were taken")
+	}
+	if _, err := openOn(t, at, "web").store.Stat(t.Context(), blobDir+"/"+name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what is there: %v", err)
+	}
 }
 
 // Hosts that commit at the same moment do not lose each other's snapshots, and the names in index.json are

@@ -20,7 +20,7 @@ s3_part() {
 s3_server() {
 	export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=bench-secret AWS_REGION=us-east-1
 	mkdir -p "$disk/s3/bucket"
-	ROOT_ACCESS_KEY=bench ROOT_SECRET_KEY=bench-secret "$s3server" --quiet --port 127.0.0.1:9000 \
+	ROOT_ACCESS_KEY=bench ROOT_SECRET_KEY=bench-secret "$s3server" --quiet --keep-alive --port 127.0.0.1:9000 \
 		${BENCH_S3_LOG:+--access-log "$BENCH_S3_LOG"} posix "$disk/s3" > "$PRIVATE/s3.log" 2>&1 &
 	farproxy -round-trip 20ms 127.0.0.1:9001 127.0.0.1:9000 &
 	for ((i = 0; i < 100; i++)); do

@@ -75,7 +75,7 @@ func S3(t testing.TB, arguments ...string) Server {
 		t.Fatal(err)
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	args := append([]string{"--quiet", "--port", address}, arguments...)
+	args := append([]string{"--quiet", "--keep-alive", "--port", address}, arguments...)
 	server := script(t, "s3server.sh")
 	p := run(t, address, func() *exec.Cmd {
 		cmd := exec.Command(server, append(args, "posix", root)...)
@@ -102,7 +102,7 @@ func S3AppendOnly(t testing.TB) (owner, host Server) {
 	gateway := script(t, "s3server.sh")
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	run(t, address, func() *exec.Cmd {
-		cmd := exec.Command(gateway, "--quiet", "--port", address, "--iam-dir", root+"/iam", "posix", "--versioning-dir", root+"/versions", root+"/data")
+		cmd := exec.Command(gateway, "--quiet", "--keep-alive", "--port", address, "--iam-dir", root+"/iam", "posix", "--versioning-dir", root+"/versions", root+"/data")
 		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return cmd
 	})
