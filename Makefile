@@ -22,6 +22,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TEST_TIMEOUT        ?= 12m
 INTEGRATION_TIMEOUT ?= 60m
 SOAK_TIMEOUT        ?= 4h
+SOAK                ?= 10
 FUZZTIME            ?= 30s
 PKGS                ?= ./...
 
@@ -46,9 +47,9 @@ integration: ## test against more engines and against hosts with systemd (root, 
 	$(GO) run ./scripts/gotest -tags integration -timeout $(INTEGRATION_TIMEOUT) $(PKGS)
 
 .PHONY: soak
-soak: ## kills, faults and models for hours (root)
+soak: ## integration, with SOAK (10) times the rounds of kills and models, for hours (root)
 	@scripts/deps.sh test integration
-	$(GO) run ./scripts/gotest -tags 'integration soak' -timeout $(SOAK_TIMEOUT) $(PKGS)
+	DAVIT_SOAK=$(SOAK) $(GO) run ./scripts/gotest -tags 'integration soak' -timeout $(SOAK_TIMEOUT) $(PKGS)
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, shellcheck; types for macOS and Windows

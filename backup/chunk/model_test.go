@@ -19,22 +19,10 @@ import (
 	"davit/engine/enginetest"
 )
 
-// modelRounds is how many random edits the model test makes; `make soak` sets
-// DAVIT_MODEL_ROUNDS to thousands.
-func modelRounds(t *testing.T) int {
-	rounds := 300
-	if text := os.Getenv("DAVIT_MODEL_ROUNDS"); text != "" {
-		if _, err := fmt.Sscan(text, &rounds); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return rounds
-}
-
 // Random edits, after each of which the stream made with a cache equals one made
 // without, and now and then GNU tar and davit restore the same tree from it.
 func TestModel(t *testing.T) {
-	testModel(t, modelRounds(t), func(dir string) (writer, reader store, cache *chunk.Cache) {
+	testModel(t, enginetest.Rounds(t, 300), func(dir string) (writer, reader store, cache *chunk.Cache) {
 		s := newStoreAt(t, dir)
 		return s, s, chunk.OpenCache("", "")
 	})
@@ -42,7 +30,7 @@ func TestModel(t *testing.T) {
 
 // The same by a host that cannot read what it wrote, into an encrypted repository.
 func TestModelEncrypted(t *testing.T) {
-	testModel(t, (modelRounds(t)+4)/5, func(dir string) (writer, reader store, cache *chunk.Cache) {
+	testModel(t, enginetest.Rounds(t, 60), func(dir string) (writer, reader store, cache *chunk.Cache) {
 		writer, reader = newEncryptedStores(t, dir)
 		return writer, reader, chunk.OpenCache(filepath.Join(t.TempDir(), "cache"), "")
 	})
@@ -51,9 +39,7 @@ func TestModelEncrypted(t *testing.T) {
 func testModel(t *testing.T, rounds int, open func(dir string) (writer, reader store, cache *chunk.Cache)) {
 	t.Helper()
 	enginetest.NeedRoot(t)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := enginetest.Random(t)
 	disk := enginetest.Disk(t, 2<<30)
 	src := filepath.Join(disk, "src")
 	if err := os.Mkdir(src, 0o755); err != nil {

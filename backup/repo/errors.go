@@ -50,6 +50,19 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("locked by pid %d on %s since %s", e.PID, e.Host, e.Since.Local().Format("15:04"))
 }
 
+// ExistsError is returned by Commit when there is a snapshot of that id, or was one.
+type ExistsError struct {
+	ID        string
+	Forgotten bool
+}
+
+func (e *ExistsError) Error() string {
+	if e.Forgotten {
+		return fmt.Sprintf("snapshot %s was there and is forgotten", e.ID)
+	}
+	return fmt.Sprintf("snapshot %s exists", e.ID)
+}
+
 // DamagedError tells that a blob is missing, or is not what its name or its
 // manifest says.
 type DamagedError struct {

@@ -89,6 +89,13 @@ type scenario struct {
 	undelete  bool // else a backup of the same content
 }
 
+func scenarios() []scenario {
+	return []scenario{
+		{name: "backup"}, {name: "backup of what is condemned", condemned: true},
+		{name: "undelete", undelete: true}, {name: "undelete of what is condemned", undelete: true, condemned: true},
+	}
+}
+
 // gamePlace is where games are played: fresh empties it and returns its storage, again connects to it once more.
 type gamePlace struct {
 	fresh, again func(t *testing.T) storage.Storage
@@ -229,25 +236,14 @@ func TestInterleavedGC(t *testing.T) { playAll(t, folderPlace(t)) }
 func playAll(t *testing.T, place gamePlace) {
 	t.Helper()
 	games := 0
-	for _, sc := range []scenario{
-		{name: "backup"}, {name: "backup of what is condemned", condemned: true},
-		{name: "undelete", undelete: true}, {name: "undelete of what is condemned", undelete: true, condemned: true},
-	} {
+	for _, sc := range scenarios() {
 		for first := 0; ; first++ {
 			begun := false
 			for turn := 0; ; turn++ {
 				var last bool
 				for again := 0; ; again++ {
-					g := setTable(t, place, sc)
-					g.backup.play(first)
-					begun = !g.backup.over
-					g.gc.play(turn)
-					last = g.gc.over
-					g.backup.play(again)
-					ended := g.backup.over || g.backup.at == stepWait
-					g.gc.finish()
-					g.backup.finish()
-					g.check(t, fmt.Sprintf("%s: backup %d, gc %d, backup %d", sc.name, first, turn, again))
+					var ended bool
+					begun, last, ended = playGame(t, place, sc, first, turn, again)
 					if games++; ended {
 						break
 					}
@@ -266,6 +262,23 @@ func playAll(t *testing.T, place gamePlace) {
 	if games < 300 {
 		t.Errorf("only %d games: the steps are not told", games)
 	}
+}
+
+// playGame plays one game. It tells what was left to do: for the backup when its first turn was over, the gc when its was
+// over, and the backup at its end.
+func playGame(t *testing.T, place gamePlace, sc scenario, first, turn, again int) (begun, last, ended bool) {
+	t.Helper()
+	g := setTable(t, place, sc)
+	g.backup.play(first)
+	begun = !g.backup.over
+	g.gc.play(turn)
+	last = g.gc.over
+	g.backup.play(again)
+	ended = g.backup.over || g.backup.at == stepWait
+	g.gc.finish()
+	g.backup.finish()
+	g.check(t, fmt.Sprintf("%s: backup %d, gc %d, backup %d", sc.name, first, turn, again))
+	return begun, last, ended
 }
 
 // cutGame lets the gc die, and the backup go on.

@@ -7,16 +7,21 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"davit/backup/repo/storage"
+	"davit/backup/repo/storage/storagetest"
+	"davit/engine/enginetest"
 )
 
 // playActor is one process of the stress test: it works until it is killed.
-func playActor(actor, dir string) error {
+func playActor(actor, url string) error {
 	seed, err := strconv.ParseUint(os.Getenv("DAVIT_TEST_SEED"), 10, 64)
 	if err != nil {
 		return err
@@ -26,7 +31,13 @@ func playActor(actor, dir string) error {
 	if keys := os.Getenv("DAVIT_TEST_KEYS"); keys != "" {
 		o = Options{Host: "nas", HostKeys: keys}
 	}
-	if a.repo, err = Open(dir, o); err != nil {
+	store, err := storage.Connect(context.Background(), url, storage.Options{
+		Cache: os.Getenv("DAVIT_TEST_CACHE"), Home: os.Getenv("DAVIT_TEST_HOME"), Getenv: os.Getenv,
+	})
+	if err != nil {
+		return err
+	}
+	if a.repo, err = OpenIn(context.Background(), store, o); err != nil {
 		return err
 	}
 	a.repo.trace = a.pause
@@ -133,10 +144,58 @@ func (a *stressActor) collect(ctx context.Context) error {
 	return err
 }
 
-// runActor starts an actor, kills it after a while and returns its lines.
-func runActor(actor, dir, keys string, seed uint64, after time.Duration) (string, error) {
+// stressPlace is where the actors meet.
+type stressPlace struct {
+	at     storagetest.Server
+	keys   string        // of an encrypted repository, which nobody there can decrypt
+	cache  string        // the folder of their caches
+	moment time.Duration // how long an actor lives at least
+}
+
+func newStressPlace(t *testing.T, at storagetest.Server, encrypted bool) stressPlace {
+	t.Helper()
+	p := stressPlace{at: at, cache: t.TempDir(), moment: 50 * time.Millisecond}
+	store := at.Connect(t)
+	if !store.Local() {
+		p.moment = 400 * time.Millisecond
+	}
+	var r *Repository
+	var err error
+	if encrypted {
+		p.keys = t.TempDir()
+		r, err = InitEncryptedIn(t.Context(), store, p.options(), []KeyHolder{{Name: "test", Recipient: newIdentity(t).Recipient()}})
+	} else {
+		r, err = InitIn(t.Context(), store, p.options())
+	}
+	if err == nil {
+		err = r.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p stressPlace) options() Options { return Options{Host: "nas", HostKeys: p.keys} }
+
+func (p stressPlace) open(t *testing.T) *Repository {
+	t.Helper()
+	r, err := OpenIn(t.Context(), p.at.Connect(t), p.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// run starts an actor, kills it after a while and returns its lines.
+func (p stressPlace) run(actor, cache string, seed uint64, after time.Duration) (string, error) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "DAVIT_TEST_ACTOR="+actor, "DAVIT_TEST_REPO="+dir, "DAVIT_TEST_KEYS="+keys, "DAVIT_TEST_SEED="+strconv.FormatUint(seed, 10))
+	cmd.Env = append(os.Environ(), "DAVIT_TEST_ACTOR="+actor, "DAVIT_TEST_REPO="+p.at.URL, "DAVIT_TEST_KEYS="+p.keys, "DAVIT_TEST_SEED="+strconv.FormatUint(seed, 10),
+		"DAVIT_TEST_HOME="+p.at.Home, "DAVIT_TEST_CACHE="+cache)
+	for name, value := range p.at.Env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
 	var out, problems strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Start(); err != nil {
@@ -157,32 +216,20 @@ func runActor(actor, dir, keys string, seed uint64, after time.Duration) (string
 // backup published and no snapshot names may name a chunk that is gone: backups look
 // each chunk up before they name it again. At last only what is needed is left.
 func TestBackupsWhileGCSweeps(t *testing.T) {
-	t.Run("clear", func(t *testing.T) {
-		dir := fastDir(t)
-		stress(t, initAt(t, dir, Options{Host: "nas"}), dir, "")
-	})
-	t.Run("encrypted", func(t *testing.T) { // by hosts that cannot decrypt
-		dir, keys := fastDir(t), t.TempDir()
-		o := Options{Host: "nas", HostKeys: keys}
-		r, err := InitEncrypted(dir+"/repo", o, []KeyHolder{{Name: "test", Recipient: newIdentity(t).Recipient()}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		stress(t, r, dir+"/repo", keys)
-	})
+	for name, encrypted := range map[string]bool{"clear": false, "encrypted": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(fastDir(t), "repo")
+			stress(t, newStressPlace(t, storagetest.Server{URL: dir, Dir: dir}, encrypted), enginetest.Rounds(t, 6))
+		})
+	}
 }
 
-func stress(t *testing.T, r *Repository, dir, keys string) {
+func stress(t *testing.T, p stressPlace, rounds int) {
 	t.Helper()
-	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
-	rounds := 6
-	if testing.Short() {
-		rounds = 4
-	}
+	random := enginetest.Random(t)
 	saved := make(map[string]bool)
 	for round := range rounds {
-		lines := stressRound(t, dir, keys, random)
+		lines := stressRound(t, p, random)
 		for _, line := range lines {
 			verb, id, _ := strings.Cut(line, " ")
 			switch verb {
@@ -192,13 +239,13 @@ func stress(t *testing.T, r *Repository, dir, keys string) {
 				delete(saved, id)
 			}
 		}
-		checkAfterStress(t, r, saved)
+		checkSnapshots(t, p.open(t), saved)
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
 		}
 	}
-	checkNothingIsLeft(t, r)
-	runs, err := r.gcRuns(context.Background())
+	checkNothingIsLeft(t, p)
+	runs, err := p.open(t).gcRuns(context.Background())
 	if err != nil || len(runs) < 5 {
 		t.Errorf("only %d removals (%v): nothing was tested", len(runs), err)
 	}
@@ -207,17 +254,18 @@ func stress(t *testing.T, r *Repository, dir, keys string) {
 
 // stressRound runs all actors once. What a forgetter announces counts from the
 // moment on at which it decides; a snapshot it brings back is announced again.
-func stressRound(t *testing.T, dir, keys string, random *rand.Rand) (lines []string) {
+func stressRound(t *testing.T, p stressPlace, random *rand.Rand) (lines []string) {
 	t.Helper()
 	actors := []string{"writer", "writer", "writer", "collector", "forgetter"}
 	outs, errs := make([]string, len(actors)), make([]error, len(actors))
 	var wg sync.WaitGroup
 	for i, actor := range actors {
-		seed, after := random.Uint64(), time.Duration(300+random.IntN(500))*time.Millisecond
+		seed, after := random.Uint64(), p.moment+time.Duration(250+random.IntN(500))*time.Millisecond
 		if actor == "collector" {
-			after = time.Duration(50+random.IntN(700)) * time.Millisecond
+			after = p.moment + time.Duration(random.IntN(700))*time.Millisecond
 		}
-		wg.Go(func() { outs[i], errs[i] = runActor(actor, dir, keys, seed, after) })
+		cache := filepath.Join(p.cache, []string{"nas", "web"}[i%2])
+		wg.Go(func() { outs[i], errs[i] = p.run(actor, cache, seed, after) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -227,13 +275,6 @@ func stressRound(t *testing.T, dir, keys string, random *rand.Rand) (lines []str
 		lines = append(lines, strings.Split(strings.TrimSpace(out), "\n")...)
 	}
 	return lines
-}
-
-func checkAfterStress(t *testing.T, r *Repository, saved map[string]bool) {
-	t.Helper()
-	other := reopen(t, r)
-	defer other.Close()
-	checkSnapshots(t, other, saved)
 }
 
 // checkSnapshots reads all that a repository that was just opened has.
@@ -272,8 +313,9 @@ func checkNodes(t *testing.T, r *Repository, g *graph) {
 }
 
 // checkNothingIsLeft removes what nobody needs, with nobody at work.
-func checkNothingIsLeft(t *testing.T, r *Repository) {
+func checkNothingIsLeft(t *testing.T, p stressPlace) {
 	t.Helper()
+	r := p.open(t)
 	if err := begin(t, r).Close(); err != nil { // clears what the killed left
 		t.Fatal(err)
 	}
@@ -284,10 +326,10 @@ func checkNothingIsLeft(t *testing.T, r *Repository) {
 			t.Fatal(err)
 		}
 	}
-	if files := len(fileNames(t, r.path(blobDir))); files != result.Needed.Blobs {
+	if files := filesOn(t, p.at); files != result.Needed.Blobs {
 		t.Errorf("%d files are left, %d are needed", files, result.Needed.Blobs)
 	}
-	checkAfterStress(t, r, nil)
+	checkSnapshots(t, p.open(t), nil)
 }
 
 // fastDir is a folder in memory where there is one: fsync is most of the time.

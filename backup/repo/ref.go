@@ -115,9 +115,9 @@ func (r *Repository) numberRef(ctx context.Context, f *ref) error {
 	if head, ok := seen[f.Host]; ok { // a number is not used again, though somebody took its snapshot away
 		f.Sequence, f.Previous = head.Sequence+1, head.ID
 	}
-	for _, other := range append(refs, forgotten...) {
+	for i, other := range append(refs, forgotten...) {
 		if other.ID == f.ID {
-			return fmt.Errorf("snapshot %s exists", f.ID)
+			return &ExistsError{ID: f.ID, Forgotten: i >= len(refs)}
 		}
 		if other.Host == f.Host && other.Sequence >= f.Sequence {
 			f.Sequence, f.Previous = other.Sequence+1, other.ID

@@ -108,9 +108,14 @@ func Apply(ctx context.Context, env Env, p *Plan) (_ *Report, err error) {
 		}
 		copied, err := c.snapshot(ctx, p, &p.Snapshots[i])
 		var damaged *repo.DamagedError
+		var exists *repo.ExistsError
 		switch {
 		case err == nil:
 			report.Copied = append(report.Copied, copied)
+		case errors.As(err, &exists) && exists.Forgotten:
+			report.Skipped++
+		case errors.As(err, &exists): // another one has copied it since the plan was made
+			report.There++
 		case errors.As(err, &damaged) && ctx.Err() == nil:
 			report.Failed = append(report.Failed, Failure{ID: p.Snapshots[i].ID, Reason: err.Error()})
 			damage = append(damage, fmt.Errorf("copy snapshot %s: %w", p.Snapshots[i].ID, err))

@@ -197,6 +197,31 @@ func TestCopySelection(t *testing.T) {
 	}
 }
 
+// Of two that copy the same at once, each says what it copied and what was there; what is forgotten meanwhile stays so.
+func TestCopyTwiceAtOnce(t *testing.T) {
+	enginetest.NeedRoot(t)
+	from, to := newPlace(t, false), newPlace(t, false)
+	src := t.TempDir()
+	var ids []string
+	for i := range 3 {
+		write(t, src+"/a", fmt.Sprint(i))
+		ids = append(ids, from.save(t, src))
+	}
+	plan, err := NewPlan(t.Context(), Options{From: from.open(t, "nas", true), To: to.open(t, "nas", true), Self: "nas"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCopy(t, from, to, func(o *Options) { o.Specs = ids[:2] })
+	if _, err := to.open(t, "web1", false).Forget(t.Context(), func([]repo.Snapshot) ([]string, error) { return ids[1:2], nil }); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Apply(t.Context(), Env{Now: time.Now}, plan)
+	if err != nil || len(r.Copied) != 1 || r.Copied[0].ID != ids[2] || r.There != 1 || r.Skipped != 1 {
+		t.Errorf("the second: %+v, %v", r, err)
+	}
+	to.whole(t, 2)
+}
+
 // Damage of the source does not come along: a chunk that is damaged, or holds something else than its id says, ends its
 // snapshot's copy, and the others are copied.
 func TestCopyOfDamage(t *testing.T) {
