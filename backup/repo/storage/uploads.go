@@ -7,7 +7,7 @@ import (
 )
 
 // pendingBytes bounds the memory of what is on its way.
-const pendingBytes = 64 << 20
+const pendingBytes = 32 << 20
 
 // uploads sends blobs while their makers go on. What goes wrong is told by each later call:
 // nobody knows any more what is there.
