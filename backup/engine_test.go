@@ -150,14 +150,17 @@ func (h *realHost) restore(t *testing.T, o RestoreOptions) *RestoreReport {
 func TestHostRoundTrip(t *testing.T) {
 	for name, o := range map[string]struct {
 		enginetest.DockerdOptions
-		encrypted bool
+		encrypted, slow bool // slow: only in make integration, as each part of it is in another
 	}{
-		"20.10":                       {enginetest.DockerdOptions{Version: "20.10"}, false},
-		"28.5":                        {enginetest.DockerdOptions{Version: "28.5"}, false},
-		"28.5, encrypted":             {enginetest.DockerdOptions{Version: "28.5"}, true},
-		"28.5, containerd":            {enginetest.DockerdOptions{Version: "28.5", ContainerdStore: true}, false},
-		"28.5, containerd, encrypted": {enginetest.DockerdOptions{Version: "28.5", ContainerdStore: true}, true},
+		"20.10":                       {enginetest.DockerdOptions{Version: "20.10"}, false, false},
+		"28.5":                        {enginetest.DockerdOptions{Version: "28.5"}, false, true},
+		"28.5, encrypted":             {enginetest.DockerdOptions{Version: "28.5"}, true, false},
+		"28.5, containerd":            {enginetest.DockerdOptions{Version: "28.5", ContainerdStore: true}, false, false},
+		"28.5, containerd, encrypted": {enginetest.DockerdOptions{Version: "28.5", ContainerdStore: true}, true, true},
 	} {
+		if o.slow && !enginetest.Integration {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			h := newRealHost(t, o.DockerdOptions)
 			if o.encrypted {

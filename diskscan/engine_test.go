@@ -15,13 +15,6 @@ import (
 	"davit/engine/enginetest"
 )
 
-// engines are the kinds of stores there are.
-var engines = map[string]enginetest.DockerdOptions{
-	"20.10 overlay2":  {Version: "20.10"},
-	"28.5 overlay2":   {Version: "28.5"},
-	"28.5 containerd": {Version: "28.5", ContainerdStore: true},
-}
-
 // fill makes at least one owner of each kind.
 func fill(t *testing.T, d *enginetest.Dockerd) {
 	t.Helper()
@@ -78,7 +71,7 @@ func connect(t *testing.T, d *enginetest.Dockerd) *engine.Engine {
 // On real engines: the total is du's, everything has an owner that Docker would name, and without the engine's help
 // the answer is the same.
 func TestOwnersOnRealEngines(t *testing.T) {
-	for name, options := range engines {
+	for name, options := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			d := enginetest.StartDockerd(t, options)
 			fill(t, d)

@@ -13,7 +13,7 @@ import (
 // What is said to be freed is what du then misses: unused images, stopped containers and unused volumes, of which the
 // commands are run as they are given.
 func TestRemediesFreeWhatTheySay(t *testing.T) {
-	for name, options := range engines {
+	for name, options := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			d := enginetest.StartDockerd(t, options)
 			fill(t, d)

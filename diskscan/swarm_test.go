@@ -16,7 +16,7 @@ import (
 
 // What a swarm and plugins take is theirs, with the archive that a plugin was unpacked from; nothing of it is unknown.
 func TestSwarmAndPlugins(t *testing.T) {
-	for name, options := range engines {
+	for name, options := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			d := enginetest.StartDockerd(t, options)
 			enginetest.InitSwarm(t, d)

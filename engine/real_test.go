@@ -42,11 +42,7 @@ func connect(t *testing.T, o enginetest.DockerdOptions) *bed {
 // The whole package works against each kind of engine.
 func TestRealEngines(t *testing.T) {
 	enginetest.NeedRoot(t)
-	for name, o := range map[string]enginetest.DockerdOptions{
-		"20.10":           {Version: "20.10"},
-		"28.5":            {Version: "28.5"},
-		"28.5 containerd": {Version: "28.5", ContainerdStore: true},
-	} {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := connect(t, o)

@@ -51,7 +51,7 @@ func (h *fakeHost) loaded(t *testing.T) *migrate.State {
 
 // stride is the distance between the moments that are tried: not all, unless there is time.
 func stride() int {
-	if integration {
+	if enginetest.Integration {
 		return 1
 	}
 	return 3
@@ -200,7 +200,7 @@ func TestKilledAtEveryRecord(t *testing.T) {
 		over := false
 		for _, reboot := range []bool{false, true} {
 			for i, again := range []int{0, 1 + n%4, 5 + n%7} {
-				if !integration && (reboot != (n%2 == 0) || i != n/stride()%3) {
+				if !enginetest.Integration && (reboot != (n%2 == 0) || i != n/stride()%3) {
 					continue
 				}
 				h := newFakeHost(t, disk)

@@ -22,7 +22,7 @@ rules: [{name: images, select: {kind: image, ref: "sib:*"}, action: archive+remo
 // stopped container was made from stays.
 func TestSiblings(t *testing.T) {
 	t.Parallel()
-	for name, o := range engines() {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newRealHost(t, o)
@@ -94,7 +94,7 @@ func reasonOf(plan *Plan, name string) string {
 // the container's definition: the volume that the container still writes to stays.
 func TestForgotten(t *testing.T) {
 	t.Parallel()
-	for name, o := range engines() {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o.Config = map[string]any{"live-restore": true}

@@ -126,19 +126,11 @@ func (h *realHost) listing(t *testing.T) string {
 	return strings.Join(images, "\n") + "\n--\n" + volumes + "\n--\n" + networks + "\n--\n" + containers
 }
 
-func engines() map[string]enginetest.DockerdOptions {
-	return map[string]enginetest.DockerdOptions{
-		"20.10":      {Version: "20.10"},
-		"28.5":       {Version: "28.5"},
-		"containerd": {Version: "28.5", ContainerdStore: true},
-	}
-}
-
 // TestApplyAndUndo proves on real engines that the bytes of a plan are those that go, that nothing in use goes, and
 // that undo brings everything back, down to what a container wrote and deleted.
 func TestApplyAndUndo(t *testing.T) {
 	t.Parallel()
-	for name, o := range engines() {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newRealHost(t, o)
@@ -237,7 +229,7 @@ func (h *realHost) checkContainer(t *testing.T) {
 // TestBuildCache proves that layers which the build cache shares with images count for whichever goes last.
 func TestBuildCache(t *testing.T) {
 	t.Parallel()
-	for name, o := range engines() {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) { newRealHost(t, o).pinnedLayers(t) })
 	}
 }

@@ -29,13 +29,9 @@ const (
 // TestScale makes a plan for 500 images of 20 layers with 200 containers on real engines, in both stores: at most two
 // seconds from metadata.
 func TestScale(t *testing.T) {
-	for name, o := range map[string]enginetest.DockerdOptions{
-		"20.10":      {Version: "20.10"},
-		"28.5":       {Version: "28.5"},
-		"containerd": {Version: "28.5", ContainerdStore: true},
-	} {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("TMPDIR", enginetest.Disk(t, 3<<30)) // thousands of layers are many small files
+			o.Disk = enginetest.Disk(t, 3<<30) // thousands of layers are many small files
 			d := enginetest.StartDockerd(t, o)
 			began := time.Now()
 			fillScale(t, d, o.ContainerdStore)

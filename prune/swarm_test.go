@@ -15,7 +15,7 @@ import (
 // digest, that of the definition before, volumes, also those that tasks name by a template, and networks. When the
 // service is gone, all of it goes.
 func TestSwarmServices(t *testing.T) {
-	for name, o := range engines() {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			h := newRealHost(t, o)
 			enginetest.InitSwarm(t, h.Dockerd)

@@ -23,24 +23,17 @@ type host struct {
 	target Target
 }
 
-func startHost(t testing.TB, name string) host {
+func startHost(t testing.TB, o enginetest.DockerdOptions) host {
 	t.Helper()
-	h := host{kind: Graph, target: TargetGraph}
-	o := enginetest.DockerdOptions{Version: "28.5"}
-	switch name {
-	case "20.10":
-		o.Version = "20.10"
-	case "28.5":
-		h.target = TargetGraphZstd
-	case "28.5 containerd":
-		o.ContainerdStore = true
+	h := host{enginetest.StartDockerd(t, o), Graph, TargetGraph}
+	switch {
+	case o.ContainerdStore:
 		h.kind, h.target = Containerd, TargetContainerd
+	case o.Version == "28.5":
+		h.target = TargetGraphZstd
 	}
-	h.Dockerd = enginetest.StartDockerd(t, o)
 	return h
 }
-
-func hostNames() []string { return []string{"20.10", "28.5", "28.5 containerd"} }
 
 func (h host) id(t testing.TB, ref string) string {
 	return h.CLI(t, "image", "inspect", "--format", "{{.Id}}", ref)
@@ -95,9 +88,9 @@ func (h host) makeImages(t testing.TB) []Want {
 // same: id, tags, files; a second time nothing is written, and what is known
 // needs no export.
 func TestEngineRoundTrip(t *testing.T) {
-	for _, name := range hostNames() {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
-			h := startHost(t, name)
+			h := startHost(t, o)
 			want := h.makeImages(t)
 			s := newStore(t)
 			r := h.save(t, s, want)
@@ -156,8 +149,8 @@ func checkWithoutExport(t *testing.T, h host, s store, want []Want, items []Imag
 // What one engine saved, every other can load and run.
 func TestEngineToEngine(t *testing.T) {
 	hosts := map[string]host{}
-	for _, name := range hostNames() {
-		hosts[name] = startHost(t, name)
+	for name, o := range enginetest.Kinds() {
+		hosts[name] = startHost(t, o)
 	}
 	s := newStore(t)
 	for from, src := range hosts {
@@ -182,9 +175,9 @@ func TestEngineToEngine(t *testing.T) {
 
 // A damaged repository gives an image to no engine.
 func TestEngineRefusesDamage(t *testing.T) {
-	for _, name := range hostNames() {
+	for name, o := range enginetest.Kinds() {
 		t.Run(name, func(t *testing.T) {
-			h := startHost(t, name)
+			h := startHost(t, o)
 			h.MakeImage(t, "base:1")
 			s := newStore(t)
 			items := h.save(t, s, h.want(t, "base:1")).Images
@@ -232,7 +225,7 @@ func damageLargest(t testing.TB, s store) {
 // An index with platforms that the engine does not have goes through a real
 // containerd store and back with its id.
 func TestEngineKeepsIndex(t *testing.T) {
-	h := startHost(t, "28.5 containerd")
+	h := startHost(t, enginetest.DockerdOptions{Version: "28.5", ContainerdStore: true})
 	parts, top, other := multi(t, nil)
 	h.CLIInput(t, bytes.NewReader(pack(t, parts)), "load")
 	want := h.want(t, "m:1")

@@ -182,7 +182,7 @@ func TestDictSize(t *testing.T) {
 
 // A real engine loads what was saved in each form.
 func TestEngineLoadsFiles(t *testing.T) {
-	h := startHost(t, "20.10")
+	h := startHost(t, enginetest.DockerdOptions{Version: "20.10"})
 	h.MakeImage(t, "base:1", enginetest.File{Name: "etc/motd", Content: "hello"})
 	want := h.want(t, "base:1")
 	archive := []byte(h.CLI(t, "save", "base:1"))

@@ -22,7 +22,7 @@ import (
 // Random edits, after each of which the stream made with a cache equals one made
 // without, and now and then GNU tar and davit restore the same tree from it.
 func TestModel(t *testing.T) {
-	testModel(t, enginetest.Rounds(t, 300), func(dir string) (writer, reader store, cache *chunk.Cache) {
+	testModel(t, enginetest.Rounds(t, 150), func(dir string) (writer, reader store, cache *chunk.Cache) {
 		s := newStoreAt(t, dir)
 		return s, s, chunk.OpenCache("", "")
 	})

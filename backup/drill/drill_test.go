@@ -47,7 +47,7 @@ func TestDrill(t *testing.T) {
 	t.Run("passes", func(t *testing.T) { testPasses(t, h) })
 	t.Run("fails", func(t *testing.T) { testFails(t, h) })
 	t.Run("no room", func(t *testing.T) { testNoRoom(t, h) })
-	if integration {
+	if enginetest.Integration {
 		t.Run("loads images", func(t *testing.T) { testLoads(t, h) })
 		t.Run("interrupted", func(t *testing.T) { testInterrupted(t, h) })
 	}
@@ -109,7 +109,7 @@ func testFails(t *testing.T, h *realHost) {
 	tests := map[string]failure{
 		"a failing probe": {Options{Probes: []Probe{mustProbe(t, "shop-data-1=echo no; exit 3")}}, "probe", "ended with exit code 3: no"},
 	}
-	if integration {
+	if enginetest.Integration {
 		tests["too slow"] = failure{Options{TargetRTO: time.Nanosecond}, "recovery time (RTO)", "target"}
 		tests["a probe that hangs in the end"] = failure{Options{Timeout: 10 * time.Second, Probes: []Probe{
 			mustProbe(t, "shop-web-1=mkdir /tmp/asked && echo no && exit 3; sleep 60"),

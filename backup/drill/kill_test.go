@@ -15,6 +15,7 @@ import (
 	"davit/backup"
 	"davit/backup/repo"
 	"davit/engine"
+	"davit/engine/enginetest"
 )
 
 // killedDrill is the subcommand of the test's binary that makes a drill and kills itself.
@@ -57,7 +58,7 @@ func drillAndBeKilled(endpoint, disk, at string) int {
 // Whenever a drill is killed, recovering removes all that it made and nothing else, and its report says that it was killed.
 func testKilled(t *testing.T, h *realHost) {
 	moments := []string{"start"} // all is made by then
-	if integration {
+	if enginetest.Integration {
 		moments = append(moments, "images", "volume/", "remove")
 	}
 	before := h.everything(t)

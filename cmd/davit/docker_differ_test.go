@@ -45,7 +45,7 @@ func TestDockerLines(t *testing.T) {
 }
 
 // everything is asked for by make integration.
-func everything() bool { return integration || os.Getenv("DAVIT_TEST_ALL") != "" }
+func everything() bool { return enginetest.Integration || os.Getenv("DAVIT_TEST_ALL") != "" }
 
 // side is one client with its engine.
 type side struct {

@@ -15,7 +15,7 @@ import (
 func TestPruneDigestOnly(t *testing.T) {
 	enginetest.NeedRoot(t)
 	engines := map[string]enginetest.DockerdOptions{"containerd": {Version: "28.5", ContainerdStore: true}}
-	if integration {
+	if enginetest.Integration {
 		engines["graph driver"] = enginetest.DockerdOptions{Version: "28.5"}
 	}
 	for name, o := range engines {

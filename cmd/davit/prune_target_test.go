@@ -30,7 +30,7 @@ func TestPruneTarget(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			disk := enginetest.Disk(t, 600<<20)
-			t.Setenv("TMPDIR", disk)
+			o.Disk = disk
 			h := &prunedHost{enginetest.StartDockerd(t, o), t.TempDir()}
 			if !strings.HasPrefix(h.DataRoot, disk) {
 				t.Fatalf("the engine is in %s", h.DataRoot)

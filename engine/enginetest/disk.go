@@ -35,7 +35,7 @@ func CowDisk(t testing.TB, fs string, size int64) string {
 func DiskOf(t testing.TB, size int64, mkfs ...string) string {
 	t.Helper()
 	NeedRoot(t)
-	base := "/dev/shm"
+	base := memory
 	if info, err := os.Stat(base); err != nil || !info.IsDir() {
 		base = os.TempDir()
 	}

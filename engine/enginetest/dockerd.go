@@ -13,6 +13,7 @@ type DockerdOptions struct {
 	ContainerdStore bool           // keep images in containerd's store; needs "28.5"
 	Config          map[string]any // more keys of daemon.json
 	Hosts           []string       // more endpoints, "tcp://…" in its network namespace
+	Disk            string         // folder whose file system it shall live on; "": of its own, in memory
 }
 
 // Dockerd is a private engine: a dockerd and the containerd it uses. Its methods are
@@ -43,7 +44,7 @@ func StartDockerd(t testing.TB, o DockerdOptions) *Dockerd {
 	if err != nil {
 		t.Fatalf("provide a Docker Engine: %v", err)
 	}
-	s, err := newScratch(t)
+	s, err := newScratch(t, o.Disk)
 	if err != nil {
 		t.Fatalf("make a folder for a Docker Engine: %v", err)
 	}

@@ -9,12 +9,9 @@ import (
 // Every kind of engine starts, makes images, runs containers, survives a restart, and
 // leaves nothing behind.
 func TestStartDockerd(t *testing.T) {
-	for name, o := range map[string]DockerdOptions{
-		"any":             {},
-		"20.10":           {Version: "20.10"},
-		"28.5":            {Version: "28.5"},
-		"28.5 containerd": {Version: "28.5", ContainerdStore: true},
-	} {
+	kinds := Kinds()
+	kinds["any"] = DockerdOptions{}
+	for name, o := range kinds {
 		t.Run(name, func(t *testing.T) {
 			NeedRoot(t)
 			var d *Dockerd

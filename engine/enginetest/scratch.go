@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -28,10 +29,11 @@ type scratch struct {
 	owner *os.File
 }
 
-// newScratch removes what dead tests left, and makes a folder.
-func newScratch(t testing.TB) (*scratch, error) {
-	base := os.TempDir()
-	if len(base) > maxBase {
+// newScratch removes what dead tests left, and makes a folder, on the file system of disk
+// unless that is "".
+func newScratch(t testing.TB, disk string) (*scratch, error) {
+	base := cmp.Or(disk, os.TempDir())
+	if len(base) > maxBase && disk == "" {
 		base = "/tmp"
 	}
 	for _, err := range sweep(base) {
@@ -42,7 +44,7 @@ func newScratch(t testing.TB) (*scratch, error) {
 		return nil, err
 	}
 	s.dir = s.outer
-	if err := s.needOwnDisk(); err != nil {
+	if err := s.giveDisk(disk == "" && hasMemory()); err != nil {
 		return nil, errors.Join(err, s.end())
 	}
 	return s, nil
@@ -78,34 +80,53 @@ func lockOwner(dir string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// needOwnDisk gives the engine an ext4 image when the folder is on overlayfs, on which
-// overlay2 cannot keep its layers.
-func (s *scratch) needOwnDisk() error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.outer, &st); err != nil {
-		return fmt.Errorf("statfs %s: %w", s.outer, err)
+// giveDisk gives the engine an ext4 image: in memory, because an engine syncs dozens of
+// times for each container, and what it has ends with the test; or else only when the
+// folder is on overlayfs, on which overlay2 cannot keep its layers.
+func (s *scratch) giveDisk(inMemory bool) error {
+	image := filepath.Join(s.outer, "disk")
+	if inMemory {
+		image = filepath.Join(memory, s.name)
+	} else if on, err := onOverlay(s.outer); err != nil || !on {
+		return err
 	}
-	if st.Type != unix.OVERLAYFS_SUPER_MAGIC {
-		return nil
-	}
-	image, mount := filepath.Join(s.outer, "disk"), filepath.Join(s.outer, "m")
+	// The mount keeps it: what a killed test leaves goes with its mount.
+	defer os.Remove(image)
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		return err
 	}
 	if err := os.Truncate(image, 16<<30); err != nil {
 		return err
 	}
+	mount := filepath.Join(s.outer, "m")
 	if err := os.Mkdir(mount, 0o755); err != nil {
 		return err
 	}
 	if err := run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1", image); err != nil {
 		return err
 	}
-	if err := run("mount", "-o", "loop", image, mount); err != nil {
+	if err := run("mount", "-o", "loop,discard", image, mount); err != nil {
 		return err
 	}
 	s.dir = mount
 	return nil
+}
+
+// memory is a folder whose files are kept in memory.
+const memory = "/dev/shm"
+
+// hasMemory tells whether there is room for the files of an engine.
+func hasMemory() bool {
+	var st unix.Statfs_t
+	return unix.Statfs(memory, &st) == nil && st.Type == unix.TMPFS_MAGIC && st.Bavail*uint64(st.Bsize) >= 4<<30
+}
+
+func onOverlay(dir string) (bool, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return false, fmt.Errorf("statfs %s: %w", dir, err)
+	}
+	return st.Type == unix.OVERLAYFS_SUPER_MAGIC, nil
 }
 
 // run executes a tool and returns what it said when it did not succeed.

@@ -72,8 +72,8 @@ func beVictim(t *testing.T) {
 	select {}
 }
 
-// Where temporary files are on overlayfs, as in a container, the engine gets a file
-// system of its own.
+// Where its files are on overlayfs, as in a container, the engine gets a file system of
+// its own.
 func TestOnOverlay(t *testing.T) {
 	NeedRoot(t)
 	base, err := os.MkdirTemp("", "ov")
@@ -101,9 +101,8 @@ func TestOnOverlay(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Setenv("TMPDIR", mount)
 	t.Run("engine", func(t *testing.T) {
-		d := StartDockerd(t, DockerdOptions{})
+		d := StartDockerd(t, DockerdOptions{Disk: mount})
 		if got := d.CLI(t, "info", "--format", "{{.Driver}}"); got != "overlay2" {
 			t.Errorf("driver %s", got)
 		}

@@ -1,0 +1,6 @@
+//go:build integration
+
+package enginetest
+
+// Integration says that tests may take long.
+const Integration = true
