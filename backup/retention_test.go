@@ -140,6 +140,27 @@ func TestRetentionProperties(t *testing.T) {
 	}
 }
 
+// Who forgets with a clock that is wrong loses nothing by it: one that is behind keeps what it takes for the future, and
+// where nothing is of the future one that is ahead decides as a right one does.
+func TestRetentionByWrongClock(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+	for range 500 {
+		snaps := randomSnapshots(random, now)
+		snaps = slices.DeleteFunc(snaps, func(s repo.Snapshot) bool { return s.Time.After(now) })
+		policy := randomPolicy(random)
+		right := planOf(snaps, policy, now)
+		if ahead := planOf(snaps, policy, now.Add(25*time.Hour)); !slices.Equal(ahead.Remove, right.Remove) {
+			t.Fatalf("%+v: a clock that is ahead removes %v, a right one %v", policy, ahead.Remove, right.Remove)
+		}
+		for _, id := range planOf(snaps, policy, now.Add(-25*time.Hour)).Remove {
+			if !slices.Contains(right.Remove, id) && !isGuarded(right, id) {
+				t.Fatalf("%+v: a clock that is behind removes %s, a right one does not", policy, id)
+			}
+		}
+	}
+}
+
 func isGuarded(p *ForgetPlan, id string) bool {
 	for _, g := range p.Groups {
 		for _, d := range g.Snapshots {

@@ -59,7 +59,8 @@ type GCWaiting struct {
 // meanwhile: they do not count on what is condemned, and what they need
 // nevertheless they rescue. A call that is cut at any point is resumed by the next.
 //
-// Ages are told by the clock of the repository's file system. While another GC
+// Ages are told by the clock of the repository's file system; a dry run, which writes nothing to ask it, takes
+// Options.Now. While another GC
 // runs the error is a *LockedError. When a snapshot cannot be read, nothing is
 // condemned or removed: it might need anything.
 func (r *Repository) GC(ctx context.Context, o GCOptions) (GCResult, error) {

@@ -37,7 +37,7 @@ type Session struct {
 	vouch bool
 	claim storage.Claim // its file
 
-	began  time.Time
+	began  time.Time      // on the wall: that goes on while the machine sleeps
 	seen   time.Time      // when its file was written, by the storage's clock
 	gcSeen int64          // the newest removal that was there before this session
 	gcDone map[int64]bool // removals that were over when it began
@@ -67,7 +67,7 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 	now := r.opt.Now()
 	s := &Session{
 		repo: r, host: info.Host, job: info.Job, vouch: info.Vouch, wake: make(chan struct{}, 1),
-		began: now, synced: now, held: make(map[Digest]storage.Held),
+		began: now.Round(0), synced: now, held: make(map[Digest]storage.Held),
 	}
 	if err := s.register(ctx); err != nil {
 		return nil, fmt.Errorf("begin session: %w", err)

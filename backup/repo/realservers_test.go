@@ -36,6 +36,16 @@ func TestInterleavedGCOnRealServers(t *testing.T) {
 	}
 }
 
+// TestWrongClock on real servers.
+func TestWrongClockOnRealServers(t *testing.T) {
+	for name, start := range map[string]func() storagetest.Server{
+		"s3":   func() storagetest.Server { return storagetest.S3(t) },
+		"sftp": func() storagetest.Server { return storagetest.SFTP(t) },
+	} {
+		t.Run(name, func(t *testing.T) { wrongClocks(t, realPlace(start())) })
+	}
+}
+
 // realPlace is a server, on which each game has a folder of its own.
 func realPlace(server storagetest.Server) gamePlace {
 	game, at := 0, server
@@ -46,4 +56,13 @@ func realPlace(server storagetest.Server) gamePlace {
 		at.URL = fmt.Sprintf("%s%d", server.URL, game)
 		return connect(t)
 	}}
+}
+
+// TestBackupsWhileGCSweeps on a real S3 server: two hosts with caches of their own, and one bucket.
+func TestBackupsWhileGCSweepsOnS3(t *testing.T) {
+	for name, encrypted := range map[string]bool{"clear": false, "encrypted": true} {
+		t.Run(name, func(t *testing.T) {
+			stress(t, newStressPlace(t, storagetest.S3(t), encrypted), enginetest.Rounds(t, 8))
+		})
+	}
 }
