@@ -99,7 +99,7 @@ func (s *Session) Close() error {
 // release removes the session's file. Who may not remove leaves it: it counts as dead a day later.
 func (s *Session) release(ctx context.Context) error {
 	err := s.claim.Release(ctx)
-	if s.repo.opt.AppendOnly && storage.IsDenied(err) {
+	if kept := (*storage.KeptError)(nil); s.repo.opt.AppendOnly && errors.As(err, &kept) {
 		return nil
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 
 	"davit/backup"
 	"davit/backup/repo"
+	"davit/backup/repo/storage"
 	"davit/engine"
 )
 
@@ -43,6 +44,10 @@ func TestErrorsAreTold(t *testing.T) {
 			"davit: cannot reach the engine at unix:///x: no socket\nhint: is it running?", 13},
 		{&backup.PartialError{Action: "create", Problems: 2}, "davit: create is done in part: 2 problems", 3},
 		{&backup.DamageError{Blobs: 1, Snapshots: 2}, "davit: verify: 1 damaged blob in 2 snapshots", 14},
+		{fmt.Errorf("take lock: %w", &storage.KeptError{Name: "davit/x"}), "davit: take lock: remove davit/x: the server does not allow it\n" +
+			"hint: create --append-only, or append_only in the configuration, makes backups where nothing may be removed; all else needs to be allowed that", 1},
+		{fmt.Errorf("x: %w", &storage.UnfitError{Reason: "it forgets"}), "davit: x: server is not fit for a repository: it forgets\n" +
+			"hint: davit help repositories tells what a server must do; use another one, or a folder", 1},
 		{errors.Join(&repo.DamagedError{Reason: "missing"}, nil),
 			"davit: blob sha256:" + strings.Repeat("0", 64) + ": missing\nhint: davit backup verify tells what it hits", 14},
 		{&backup.NotFoundError{What: "volume", Name: "pg", Where: "this host"}, "davit: no such volume on this host: pg", 1},

@@ -23,6 +23,8 @@ func helpRepositories(p *page, _ *cli.App) {
 		"(AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE), else from the role of the machine; the region from AWS_REGION.")
 	p.paragraph("SFTP: keys come from the agent, then from ~/.ssh/id_ed25519, id_ecdsa and id_rsa, or the one that DAVIT_SSH_KEY names. " +
 		"The server must be in ~/.ssh/known_hosts or /etc/ssh/ssh_known_hosts. ~/.ssh/config is not read.")
+	p.paragraph("A server must show at once what was written or removed, which init tries. An SSH server must let the account use " +
+		"posix-rename@openssh.com and fsync@openssh.com.")
 	p.line("%d uploads or downloads run at once; --parallel N, --limit-upload RATE and", storage.DefaultParallel)
 	p.line("--limit-download RATE change that. Many hosts may use one repository at once.")
 }

@@ -96,17 +96,20 @@ func explainServer(err error, f *failure) bool {
 	var unfit *storage.UnfitError
 	var hostKey *storage.HostKeyError
 	var auth *storage.AuthError
+	var kept *storage.KeptError
 	switch {
 	case errors.As(err, &location):
 		f.message, f.hint, f.code = oneLine(location), "davit help repositories shows what is taken", exitUsage
 	case errors.As(err, &unfit):
-		f.hint = "what one writes another must see at once; use another server, or a folder"
+		f.hint = "davit help repositories tells what a server must do; use another one, or a folder"
 	case errors.As(err, &hostKey) && hostKey.Changed:
 		f.hint = "find out why before you change known_hosts"
 	case errors.As(err, &hostKey):
 		f.hint = "ssh to it once by hand, and compare its fingerprint"
 	case errors.As(err, &auth):
 		f.hint = "the agent (SSH_AUTH_SOCK), ~/.ssh/id_* and DAVIT_SSH_KEY are tried"
+	case errors.As(err, &kept):
+		f.hint = "create --append-only, or append_only in the configuration, makes backups where nothing may be removed; all else needs to be allowed that"
 	case registry.IsDenied(err):
 		f.hint = "davit login REGISTRY, as docker login, keeps the name and password of one that is allowed that"
 	case storage.IsDenied(err):

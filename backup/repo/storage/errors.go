@@ -17,6 +17,17 @@ type LockedError struct{ Ticket Ticket }
 
 func (e *LockedError) Error() string { return "locked" }
 
+// KeptError tells that the server does not let this credential or account remove a file.
+type KeptError struct {
+	Name string
+	err  error
+}
+
+func (e *KeptError) Error() string {
+	return fmt.Sprintf("remove %s: the server does not allow it", e.Name)
+}
+func (e *KeptError) Unwrap() error { return e.err }
+
 // UnfitError tells that a server does not keep what a repository needs.
 type UnfitError struct{ Reason string }
 

@@ -364,10 +364,13 @@ func (r *remote) entries(ctx context.Context, folder string) (entries []remoteEn
 
 func (r *remote) Remove(ctx context.Context, name string) error {
 	err := r.try(ctx, 0, func(ctx context.Context) error { return r.on.Remove(ctx, name) })
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove %s: %w", name, err)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case IsDenied(err), errors.Is(err, fs.ErrPermission):
+		return &KeptError{Name: name, err: err}
 	}
-	return nil
+	return fmt.Errorf("remove %s: %w", name, err)
 }
 
 func (r *remote) RemoveAll(ctx context.Context, folder string) error {

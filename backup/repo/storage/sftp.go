@@ -80,7 +80,7 @@ func (s *sftpServer) connected(ctx context.Context) (*sftp.Client, error) {
 	}
 	for _, extension := range []string{"posix-rename@openssh.com", "fsync@openssh.com"} {
 		if _, has := client.HasExtension(extension); !has {
-			return nil, errors.Join(&UnfitError{Reason: "it does not know " + extension}, client.Close(), conn.Close())
+			return nil, errors.Join(&UnfitError{Reason: "it does not know " + extension + ", or does not let this account use it"}, client.Close(), conn.Close())
 		}
 	}
 	s.client, s.conn = client, conn

@@ -93,6 +93,47 @@ func S3(t testing.TB, arguments ...string) Server {
 // as a host does whose key may list, read and put, and nothing else.
 func S3AppendOnly(t testing.TB) (owner, host Server) {
 	t.Helper()
+	v := startVersions(t)
+	if out, err := exec.Command(script(t, "s3server.sh"), "admin", "--access", AccessKey, "--secret", SecretKey, "--endpoint-url", "http://"+v.address,
+		"create-user", "--access", "host", "--secret", "host-secret", "--role", "user").CombinedOutput(); err != nil {
+		t.Fatalf("create user: %v: %s", err, out)
+	}
+	err := v.client.MakeBucket(t.Context(), "bucket", minio.MakeBucketOptions{})
+	if err == nil {
+		err = v.client.EnableVersioning(t.Context(), "bucket")
+	}
+	if err == nil {
+		err = v.client.SetBucketPolicy(t.Context(), "bucket", appendOnlyPolicy)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.place(AccessKey, SecretKey), v.place("host", "host-secret")
+}
+
+// S3ObjectLock starts an S3 server with a bucket in which nobody, its owner included, removes a version for a day.
+func S3ObjectLock(t testing.TB) Server {
+	t.Helper()
+	v := startVersions(t)
+	err := v.client.MakeBucket(t.Context(), "bucket", minio.MakeBucketOptions{ObjectLocking: true})
+	if err == nil {
+		mode, days, unit := minio.Compliance, uint(1), minio.Days
+		err = v.client.SetBucketObjectLockConfig(t.Context(), "bucket", &mode, &days, &unit)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.place(AccessKey, SecretKey)
+}
+
+// versions is an S3 server that can keep old versions, without a bucket yet.
+type versions struct {
+	root, address string
+	client        *minio.Client // as its owner
+}
+
+func startVersions(t testing.TB) versions {
+	t.Helper()
 	root := t.TempDir()
 	for _, folder := range []string{"data", "versions", "iam"} {
 		if err := os.Mkdir(filepath.Join(root, folder), 0o755); err != nil {
@@ -106,30 +147,19 @@ func S3AppendOnly(t testing.TB) (owner, host Server) {
 		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return cmd
 	})
-	if out, err := exec.Command(gateway, "admin", "--access", AccessKey, "--secret", SecretKey, "--endpoint-url", "http://"+address,
-		"create-user", "--access", "host", "--secret", "host-secret", "--role", "user").CombinedOutput(); err != nil {
-		t.Fatalf("create user: %v: %s", err, out)
-	}
 	client, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(AccessKey, SecretKey, ""), Region: "us-east-1"})
-	if err == nil {
-		err = client.MakeBucket(t.Context(), "bucket", minio.MakeBucketOptions{})
-	}
-	if err == nil {
-		err = client.EnableVersioning(t.Context(), "bucket")
-	}
-	if err == nil {
-		err = client.SetBucketPolicy(t.Context(), "bucket", appendOnlyPolicy)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	place := func(access, secret string) Server {
-		return Server{
-			URL: "s3://http://" + address + "/bucket/davit", Dir: filepath.Join(root, "data", "bucket", "davit"), Home: root,
-			Env: map[string]string{"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1"},
-		}
+	return versions{root: root, address: address, client: client}
+}
+
+// place is the server as somebody sees it who has a key.
+func (v versions) place(access, secret string) Server {
+	return Server{
+		URL: "s3://http://" + v.address + "/bucket/davit", Dir: filepath.Join(v.root, "data", "bucket", "davit"), Home: v.root,
+		Env: map[string]string{"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1"},
 	}
-	return place(AccessKey, SecretKey), place("host", "host-secret")
 }
 
 // appendOnlyPolicy lets a host add, and takes nothing from the owner.
@@ -148,11 +178,11 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
-Subsystem sftp internal-sftp
+Subsystem sftp internal-sftp {sftp}
 `
 
-// SFTP starts an SSH server. It needs root.
-func SFTP(t testing.TB) Server {
+// SFTP starts an SSH server, with arguments for its internal-sftp. It needs root.
+func SFTP(t testing.TB, arguments ...string) Server {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("optional: needs root to start sshd")
@@ -175,7 +205,7 @@ func SFTP(t testing.TB) Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill := strings.NewReplacer("{dir}", dir, "{port}", fmt.Sprint(port))
+	fill := strings.NewReplacer("{dir}", dir, "{port}", fmt.Sprint(port), "{sftp}", strings.Join(arguments, " "))
 	for name, text := range map[string]string{
 		"sshd_config":           fill.Replace(sshdConfig),
 		"home/.ssh/known_hosts": fmt.Sprintf("[127.0.0.1]:%d %s", port, public),
