@@ -188,14 +188,20 @@ func (p stressPlace) open(t *testing.T) *Repository {
 	return r
 }
 
-// run starts an actor, kills it after a while and returns its lines.
-func (p stressPlace) run(actor, cache string, seed uint64, after time.Duration) (string, error) {
+// command is an actor that was not started yet.
+func (p stressPlace) command(actor, cache string, seed uint64) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "DAVIT_TEST_ACTOR="+actor, "DAVIT_TEST_REPO="+p.at.URL, "DAVIT_TEST_KEYS="+p.keys, "DAVIT_TEST_SEED="+strconv.FormatUint(seed, 10),
 		"DAVIT_TEST_HOME="+p.at.Home, "DAVIT_TEST_CACHE="+cache)
 	for name, value := range p.at.Env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
+	return cmd
+}
+
+// run starts an actor, kills it after a while and returns its lines.
+func (p stressPlace) run(actor, cache string, seed uint64, after time.Duration) (string, error) {
+	cmd := p.command(actor, cache, seed)
 	var out, problems strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Start(); err != nil {
@@ -229,16 +235,7 @@ func stress(t *testing.T, p stressPlace, rounds int) {
 	random := enginetest.Random(t)
 	saved := make(map[string]bool)
 	for round := range rounds {
-		lines := stressRound(t, p, random)
-		for _, line := range lines {
-			verb, id, _ := strings.Cut(line, " ")
-			switch verb {
-			case "saved":
-				saved[id] = true
-			case "forgotten":
-				delete(saved, id)
-			}
-		}
+		noteSaved(saved, stressRound(t, p, random))
 		checkSnapshots(t, p.open(t), saved)
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
@@ -250,6 +247,19 @@ func stress(t *testing.T, p stressPlace, rounds int) {
 		t.Errorf("only %d removals (%v): nothing was tested", len(runs), err)
 	}
 	t.Logf("%d removals, %d snapshots", len(runs), len(saved))
+}
+
+// noteSaved follows what actors have told.
+func noteSaved(saved map[string]bool, lines []string) {
+	for _, line := range lines {
+		verb, id, _ := strings.Cut(line, " ")
+		switch verb {
+		case "saved":
+			saved[id] = true
+		case "forgotten":
+			delete(saved, id)
+		}
+	}
 }
 
 // stressRound runs all actors once. What a forgetter announces counts from the

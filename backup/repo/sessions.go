@@ -29,6 +29,9 @@ type SessionState struct {
 
 // String names a session for people.
 func (s SessionState) String() string {
+	if s.PID == 0 {
+		return "somebody whose file " + sessionDir + "/" + s.ID + sessionSuffix + " cannot be read"
+	}
 	name := fmt.Sprintf("pid %d on %s", s.PID, s.Host)
 	if s.Job != "" {
 		name = "job " + s.Job + ", " + name

@@ -2,13 +2,14 @@ package storage
 
 import (
 	"context"
-	"davit/engine/hostfs"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"time"
+
+	"davit/engine/hostfs"
 )
 
 // maxOwner bounds what is read of the owner of a lock.
@@ -21,7 +22,8 @@ type dirClaim struct {
 }
 
 // Claim locks the file before it gets its name, so that nobody who sees it finds
-// it unlocked while its writer lives.
+// it unlocked while its writer lives. It is durable, for after a power cut an empty file
+// would not tell who its writer was: he would count as alive.
 func (d *dir) Claim(_ context.Context, name string, content []byte) (Claim, error) {
 	c := &dirClaim{path: d.path(name)}
 	temp := d.path(path.Join(path.Dir(name), tempPrefix+path.Base(name)))
@@ -30,6 +32,9 @@ func (d *dir) Claim(_ context.Context, name string, content []byte) (Claim, erro
 		return nil, err
 	}
 	_, err = c.file.Write(content)
+	if err == nil {
+		err = c.file.Sync()
+	}
 	if err == nil {
 		err = hostfs.Lock(c.file)
 	}
