@@ -47,6 +47,7 @@ func Verify(ctx context.Context, env *Env, o VerifyOptions) (*VerifyReport, erro
 	}
 	v.report.Blobs, v.report.BytesRead = v.counter.totals()
 	v.report.Seconds = env.Now().Sub(begin).Seconds()
+	v.remember()
 	if err := v.attest(snapshots); err != nil {
 		return v.report, err
 	}
@@ -130,6 +131,36 @@ func (v *verifyRun) finishData(plan verified.Plan) {
 	if v.options.Remember {
 		v.report.Data = &VerifiedData{Summary: v.data.log.Summary(v.env.Now(), v.data.blobs), Continued: plan.Since}
 	}
+}
+
+// remember notes how a run of all snapshots ended.
+func (v *verifyRun) remember() {
+	if !v.options.Remember || v.options.Spec != "" {
+		return
+	}
+	var log *verified.Log
+	var err error
+	if v.data != nil {
+		log = v.data.log
+	} else {
+		log, err = openLog(v.env)
+	}
+	if err == nil {
+		log.Ended(verified.Last{Time: v.env.Now().UTC(), Data: v.data != nil, Damaged: len(v.report.Damaged)})
+		err = log.Save()
+	}
+	if err != nil {
+		v.report.Notes = append(v.report.Notes, err.Error())
+	}
+}
+
+// LastVerified tells when all of a repository was last verified from this machine; nil is never.
+func LastVerified(env *Env) (*verified.Last, error) {
+	log, err := openLog(env)
+	if err != nil {
+		return nil, err
+	}
+	return log.Last(), nil
 }
 
 // files looks into what is no blob.

@@ -154,5 +154,9 @@ func (r *dataReader) finish(what string) {
 
 // openLog opens what is remembered of the repository.
 func openLog(env *Env) (*verified.Log, error) {
-	return verified.Open(filepath.Join(env.StateDir, "verified"), env.Repo.Config().ID, env.Repo.Dir())
+	place, err := env.Repo.Location()
+	if err != nil {
+		return nil, err
+	}
+	return verified.Open(filepath.Join(env.StateDir, "verified"), env.Repo.Config().ID, place)
 }

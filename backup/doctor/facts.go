@@ -64,6 +64,9 @@ type Repository struct {
 	Newest time.Time // newest complete snapshot of this host; zero: none
 	RPO    time.Duration
 	Ahead  time.Time // the latest time of any snapshot
+
+	Verified time.Time // all of it from this machine; zero: never
+	Damaged  int       // blobs that were found damaged then
 }
 
 // Clock is how well the host knows the time.

@@ -134,6 +134,19 @@ func (j *judge) repositories(f Facts) {
 			j.say("repository", level, ifNot(level, OK, "davit backup forget and gc free space"), "%s, %s", r.Path, room)
 		}
 		j.lastBackup(f, r)
+		j.lastVerify(f, r)
+	}
+}
+
+// lastVerify does not mind that there was none: another machine may do it, and drills prove more.
+func (j *judge) lastVerify(f Facts, r Repository) {
+	switch {
+	case r.Damaged > 0:
+		j.say("last verify", Problem, "davit backup verify tells what it hits, davit backup repair --read-data what can be saved", "%s in %s", number(r.Damaged, "damaged blob"), r.Path)
+	case r.Verified.IsZero():
+		j.say("last verify", OK, "", "%s was never verified from here", r.Path)
+	default:
+		j.say("last verify", OK, "", "%s ago, no damage", span(f.Now.Sub(r.Verified)))
 	}
 }
 

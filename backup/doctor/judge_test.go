@@ -27,7 +27,7 @@ func healthy() Facts {
 
 // TestJudge takes one thing at a time from a healthy host: it is found, with a way out, and nothing else is.
 func TestJudge(t *testing.T) {
-	if findings := Judge(healthy()); len(findings) != 10 || Err(findings) != nil {
+	if findings := Judge(healthy()); len(findings) != 11 || Err(findings) != nil {
 		t.Errorf("a healthy host: %+v", findings)
 	}
 	for _, test := range []struct {
@@ -55,6 +55,7 @@ func TestJudge(t *testing.T) {
 		{"no backup", func(f *Facts) { f.Repository[0].Newest = time.Time{} }, "last backup", Problem, "/srv/backup holds no complete snapshot of this host"},
 		{"old backup", func(f *Facts) { f.Repository[0].Newest = noon.AddDate(0, 0, -4) }, "last backup", Problem, "4 days ago, and should be within 26 hours"},
 		{"older than the job's", func(f *Facts) { f.Repository[0].RPO = time.Hour }, "last backup", Problem, "9 hours ago, and should be within 60 minutes"},
+		{"damaged", func(f *Facts) { f.Repository[0].Verified, f.Repository[0].Damaged = noon, 2 }, "last verify", Problem, "2 damaged blobs in /srv/backup"},
 		{"clock behind", func(f *Facts) { f.Repository[0].Ahead = noon.AddDate(1, 0, 0) }, "clock", Problem,
 			"/srv/backup holds a snapshot of 2027-11-23T12:00:00Z, which is ahead of this clock (2026-11-23T12:00:00Z)"},
 		{"clock alone", func(f *Facts) { f.Clock.Synchronized = false }, "clock", Warning, "nothing keeps the clock right"},

@@ -31,12 +31,15 @@ func ReadRepositories(ctx context.Context, c *Config, read func(context.Context,
 // Status says how well hosts are protected: each job and each volume by its newest good snapshot. With a
 // configuration the jobs of this host are those of the configuration; with an engine its volumes are those that there are.
 func Status(ctx context.Context, in StatusInput) (*StatusReport, error) {
-	s := &statusRun{in: in, report: &StatusReport{Time: in.Now.UTC(), Hosts: []HostStatus{}, Notes: []string{}}}
+	s := &statusRun{in: in, report: &StatusReport{Time: in.Now.UTC(), Hosts: []HostStatus{}, Repositories: []RepositoryStatus{}, Notes: []string{}}}
 	hosts := map[string]bool{}
 	for _, r := range in.Repositories {
 		var unreadable *repo.UnreadableError
 		if errors.As(r.Err, &unreadable) {
 			s.report.Notes = append(s.report.Notes, fmt.Sprintf("%s: %v", r.Dir, r.Err))
+		}
+		if r.Err == nil || unreadable != nil {
+			s.verified(r.Dir)
 		}
 		for _, snap := range r.Snapshots {
 			if snap.Job != repo.JobPruneArchive {
@@ -56,6 +59,18 @@ func Status(ctx context.Context, in StatusInput) (*StatusReport, error) {
 		}
 	}
 	return s.report, nil
+}
+
+// verified tells of a repository; one with known damage needs somebody to look.
+func (s *statusRun) verified(dir string) {
+	r := RepositoryStatus{Repository: dir}
+	if last := s.in.Verified[dir]; last != nil {
+		r.Verified, r.Age, r.Data, r.Damaged = &last.Time, s.in.Now.Sub(last.Time).Seconds(), last.Data, last.Damaged
+	}
+	if r.Damaged > 0 {
+		s.report.Bad++
+	}
+	s.report.Repositories = append(s.report.Repositories, r)
 }
 
 type statusRun struct {

@@ -14,6 +14,7 @@ import (
 
 	"davit/backup"
 	"davit/backup/repo"
+	"davit/backup/verified"
 	"davit/engine"
 )
 
@@ -82,6 +83,26 @@ func TestStatusOfFleet(t *testing.T) {
 	rpo := 24 * time.Hour
 	in.RPO, in.Only = &rpo, "c"
 	same(states(), map[string]State{"c job nightly": StateOld, "c job never": StateNever, "c db": StateOld, "c x": StateOK})
+}
+
+// A repository tells when it was last verified from here; one with damage needs somebody to look.
+func TestStatusOfVerified(t *testing.T) {
+	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	in := StatusInput{
+		Host: "nas", Now: now, Repositories: []RepositorySnapshots{{Dir: "/a"}, {Dir: "/b"}, {Dir: "/c"}, {Dir: "/away", Err: errors.New("no")}},
+		Verified: map[string]*verified.Last{"/a": {Time: now.Add(-time.Hour), Data: true}, "/b": {Time: now.Add(-time.Minute), Damaged: 3}, "/c": nil},
+	}
+	report, err := Status(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, r := range report.Repositories {
+		got += fmt.Sprintln(r.Repository, r.Verified != nil, r.Age, r.Data, r.Damaged)
+	}
+	if want := "/a true 3600 true 0\n/b true 60 false 3\n/c false 0 false 0\n"; got != want || report.Bad != 1 {
+		t.Errorf("%d are bad of\n%swant 1 of\n%s", report.Bad, got, want)
+	}
 }
 
 // The jobs of this host are those of its configuration, also when there is nothing of them yet or their

@@ -7,6 +7,7 @@ import (
 	"davit/backup"
 	"davit/backup/drill"
 	"davit/backup/repo"
+	"davit/backup/verified"
 )
 
 // State is how well something is protected.
@@ -32,8 +33,9 @@ type StatusInput struct {
 	Config       *Config     // nil: only what the snapshots tell
 	Engine       backup.Host // nil: volumes are those that the snapshots name
 	Repositories []RepositorySnapshots
-	Only         string         // this host only; "" is all that the repositories hold
-	RPO          *time.Duration // instead of what jobs and snapshots say
+	Verified     map[string]*verified.Last // by Dir of these: the last from this machine
+	Only         string                    // this host only; "" is all that the repositories hold
+	RPO          *time.Duration            // instead of what jobs and snapshots say
 	History      []*Record
 	Drills       []*drill.Report // newest first
 }
@@ -49,8 +51,19 @@ type RepositorySnapshots struct {
 type StatusReport struct {
 	Time  time.Time    `json:"time"`
 	Hosts []HostStatus `json:"hosts"`
-	Notes []string     `json:"notes"`
-	Bad   int          `json:"bad"` // jobs and volumes that need somebody to look
+	// Repositories are those that could be read, and are damaged or not as this machine has last found them.
+	Repositories []RepositoryStatus `json:"repositories"`
+	Notes        []string           `json:"notes"`
+	Bad          int                `json:"bad"` // jobs, volumes and repositories that need somebody to look
+}
+
+// RepositoryStatus is when all of a repository was last verified from this machine.
+type RepositoryStatus struct {
+	Repository string     `json:"repository"`
+	Verified   *time.Time `json:"verified,omitempty"` // none: never
+	Age        float64    `json:"age_seconds"`
+	Data       bool       `json:"data"` // data was read, and not only looked for
+	Damaged    int        `json:"damaged"`
 }
 
 // HostStatus is one host.
@@ -100,9 +113,9 @@ type UnprotectedError struct{ Bad int }
 
 func (e *UnprotectedError) Error() string {
 	if e.Bad == 1 {
-		return "1 job or volume is not protected, or too old"
+		return "1 job, volume or repository is not protected, too old or damaged"
 	}
-	return fmt.Sprintf("%d jobs and volumes are not protected, or too old", e.Bad)
+	return fmt.Sprintf("%d jobs, volumes and repositories are not protected, too old or damaged", e.Bad)
 }
 
 // Err is an *UnprotectedError when something needs somebody to look.

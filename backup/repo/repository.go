@@ -135,6 +135,9 @@ func (o Options) withDefaults() (Options, error) {
 // its URL.
 func (r *Repository) Dir() string { return r.store.Place() }
 
+// Location is what a host remembers the place by: the folder's real path, however it was named, or the URL.
+func (r *Repository) Location() (string, error) { return location(r.store) }
+
 // Local tells that the repository is a folder of this machine.
 func (r *Repository) Local() bool { return r.store.Local() }
 

@@ -24,6 +24,14 @@ type header struct {
 	Ahead   int64             `json:"ahead"`             // what runs of a share have read beyond it, in parts of bytes
 	Runs    map[string]Run    `json:"runs,omitempty"`    // that have not come to their end, by the snapshot or item; "" is all
 	Damaged map[string]string `json:"damaged,omitempty"` // why, by digest
+	Last    *Last             `json:"last,omitempty"`
+}
+
+// Last is the newest run that came to its end and looked at all snapshots.
+type Last struct {
+	Time    time.Time `json:"time"`
+	Data    bool      `json:"data"`    // it read data: all, or a share
+	Damaged int       `json:"damaged"` // blobs
 }
 
 // Run is a run that has not come to its end.
@@ -121,6 +129,25 @@ func (l *Log) readSince(begun time.Time, blobs *Blobs) (bytes int64) {
 		}
 	}
 	return bytes
+}
+
+// Ended notes a run of all snapshots that came to its end.
+func (l *Log) Ended(last Last) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.head.Last = &last
+}
+
+// Last is what Ended noted; nil: no run has come to its end. What was found damaged, by whatever run, and not good since, counts.
+func (l *Log) Last() *Last {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.head.Last == nil {
+		return nil
+	}
+	last := *l.head.Last
+	last.Damaged = max(last.Damaged, len(l.head.Damaged))
+	return &last
 }
 
 // Damaged tells what was found damaged and not good since.

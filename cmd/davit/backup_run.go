@@ -12,6 +12,7 @@ import (
 	"davit/backup/hook"
 	"davit/backup/job"
 	"davit/backup/repo"
+	"davit/backup/verified"
 
 	"github.com/urfave/cli/v2"
 )
@@ -176,6 +177,24 @@ func (h *host) readSnapshots(c *cli.Context, r *job.Repository) ([]repo.Snapshot
 		return nil, err
 	}
 	defer closeRepo()
+	return env.Repo.Snapshots(c.Context)
+}
+
+// readStatus is readSnapshots for status, which also tells when the repository was last verified.
+func (h *host) readStatus(c *cli.Context, r *job.Repository, in *job.StatusInput) ([]repo.Snapshot, error) {
+	env, closeRepo, err := h.openJobRepository(c, r, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	defer closeRepo()
+	last, err := backup.LastVerified(env)
+	if err != nil {
+		return nil, err
+	}
+	if in.Verified == nil {
+		in.Verified = map[string]*verified.Last{}
+	}
+	in.Verified[r.Path] = last
 	return env.Repo.Snapshots(c.Context)
 }
 

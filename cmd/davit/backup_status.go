@@ -85,7 +85,7 @@ func (h *host) backupStatus(c *cli.Context) error {
 // statusOfRepository reads one repository, and nothing else.
 func (h *host) statusOfRepository(c *cli.Context, in *job.StatusInput) error {
 	dir := c.String("repo")
-	snaps, err := h.readSnapshots(c, &job.Repository{Path: dir})
+	snaps, err := h.readStatus(c, &job.Repository{Path: dir}, in)
 	if err != nil && len(snaps) == 0 {
 		return err
 	}
@@ -106,7 +106,7 @@ func (h *host) statusOfHost(c *cli.Context, in *job.StatusInput) (closeEngine fu
 	}
 	in.Config = cfg
 	in.Repositories = job.ReadRepositories(c.Context, cfg, func(_ context.Context, r *job.Repository) ([]repo.Snapshot, error) {
-		return h.readSnapshots(c, r)
+		return h.readStatus(c, r, in)
 	})
 	if c.Bool("no-engine") || in.Only != in.Host || !cfg.NeedsEngine() {
 		return closeEngine, nil, nil
@@ -131,7 +131,11 @@ func writeStatus(w io.Writer, r *job.StatusReport) error {
 			volumes.row(hs.Host, v.Volume, string(v.State), when(v.Time), ageText(v.Time, v.Age), rpoText(v.RPO), dash(v.Snapshot), drillText(v.Drill), dash(v.Job))
 		}
 	}
-	for _, t := range []*table{jobs, volumes} {
+	repositories := newTable("REPOSITORY", "VERIFIED", ">AGE", "RESULT")
+	for _, rs := range r.Repositories {
+		repositories.row(rs.Repository, when(rs.Verified), ageText(rs.Verified, rs.Age), verifiedText(rs))
+	}
+	for _, t := range []*table{jobs, volumes, repositories} {
 		if len(t.rows) > 1 {
 			text.table(t)
 		}
@@ -151,6 +155,19 @@ func drillText(d *job.DrillInfo) string {
 		return "-"
 	}
 	return wholeTime(d.Age) + ifThen(d.Verdict != drill.Passed, " "+string(d.Verdict))
+}
+
+// verifiedText says how the last verify of a repository ended.
+func verifiedText(r job.RepositoryStatus) string {
+	switch {
+	case r.Verified == nil:
+		return "never verified from here"
+	case r.Damaged > 0:
+		return count(int64(r.Damaged), "damaged blob")
+	case r.Data:
+		return "no damage, data was read"
+	}
+	return "no damage, data was not read"
 }
 
 func when(t *time.Time) string {

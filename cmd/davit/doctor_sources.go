@@ -96,6 +96,13 @@ func (h *host) doctorRepository(ctx context.Context, c *cli.Context, dir string)
 		return fail(err)
 	}
 	defer func() { _ = r.Close() }() // nothing is written
+	last, err := backup.LastVerified(&backup.Env{Repo: r, StateDir: global(c, "state-dir")})
+	if err != nil {
+		return fail(err)
+	}
+	if last != nil {
+		d.Verified, d.Damaged = last.Time, last.Damaged
+	}
 	snaps, err := r.Snapshots(ctx)
 	if err != nil {
 		return fail(err)

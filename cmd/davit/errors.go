@@ -47,7 +47,7 @@ func exitMeaning(code int) string {
 	case exitDamaged:
 		return "verification or drill failed"
 	case exitUnprotected:
-		return "something is not protected or too old"
+		return "something is not protected, too old or damaged"
 	case exitDockerUsage:
 		return "wrong usage"
 	case exitInterrupted:
