@@ -46,7 +46,7 @@ func IsPlace(name string) bool { return strings.HasPrefix(name, Scheme) }
 func Dial(place string, o Options) (*Remote, error) {
 	client, err := remote.NewRepository(strings.TrimPrefix(place, Scheme))
 	if err != nil || client.Reference.Reference != "" {
-		return nil, &backup.UsageError{Reason: fmt.Sprintf("%q is no place in a registry", place), Hint: "write oci://HOST[:PORT]/NAME, without a tag"}
+		return nil, &backup.UsageError{Reason: fmt.Sprintf("%q is no place in a registry", place), Hint: "write oci://HOST[:PORT]/NAME, in lower case and without a tag"}
 	}
 	host := client.Reference.Registry
 	client.PlainHTTP = o.PlainHTTP || isLoopback(host)

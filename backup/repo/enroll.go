@@ -128,6 +128,9 @@ func (r *Repository) Adopt(k *HostKey) error {
 	if r.opt.HostKeys == "" {
 		return errors.New("enroll host: no folder for the key of this host")
 	}
+	if k.Repository != r.config.ID {
+		return fmt.Errorf("enroll host: the key is for repository %.8s, and this is %.8s", k.Repository, r.config.ID)
+	}
 	if err := k.pinned(r.config); err != nil {
 		return fmt.Errorf("enroll host: the key is of another repository: %w", err)
 	}

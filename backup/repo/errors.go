@@ -22,6 +22,8 @@ var (
 	ErrAppendOnly = errors.New("repository is open for adding only")
 	// ErrNoSnapshot is returned by Find when nothing matches.
 	ErrNoSnapshot = errors.New("no such snapshot")
+	// ErrNotForgotten is returned by Undelete when nothing matches.
+	ErrNotForgotten = errors.New("no such snapshot among the forgotten")
 	// ErrClosed is returned by a session that was closed.
 	ErrClosed = errors.New("session is closed")
 )

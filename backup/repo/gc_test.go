@@ -209,7 +209,7 @@ func TestForgetAndUndelete(t *testing.T) {
 			t.Errorf("the next is %+v", f)
 		}
 	}
-	if _, err := r.Undelete(t.Context(), []string{first.ID}); !errors.Is(err, ErrNoSnapshot) {
+	if _, err := r.Undelete(t.Context(), []string{first.ID}); !errors.Is(err, ErrNotForgotten) {
 		t.Errorf("undelete what was not forgotten: %v", err)
 	}
 	if ids, err := r.Undelete(t.Context(), []string{second.ID[:8]}); err != nil || len(ids) != 1 {

@@ -38,13 +38,16 @@ type HostKey struct {
 
 const hostKeySuffix = ".json"
 
+// ErrNotHostKey tells that a file is something else than a host's key.
+var ErrNotHostKey = errors.New("not a host key")
+
 // ParseHostKey reads what Encode writes.
 func ParseHostKey(data []byte) (*HostKey, error) {
 	k := &HostKey{}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(k); err != nil {
-		return nil, fmt.Errorf("decode host key: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNotHostKey, err)
 	}
 	if err := k.check(); err != nil {
 		return nil, fmt.Errorf("check host key: %w", err)

@@ -46,7 +46,7 @@ func (r *Repository) findTombstone(ctx context.Context, spec string) (tombstone,
 	})
 	switch len(found) {
 	case 0:
-		return tombstone{}, fmt.Errorf("%w among the forgotten: %s", ErrNoSnapshot, spec)
+		return tombstone{}, ErrNotForgotten
 	case 1:
 		return found[0], nil
 	}

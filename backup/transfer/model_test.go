@@ -267,7 +267,7 @@ func (m *model) undelete(h *modelHost, random *mathrand.Rand) error {
 		defer m.mu.Unlock()
 		removed := (*repo.RemovedError)(nil)
 		switch {
-		case errors.As(err, &removed), errors.Is(err, repo.ErrNoSnapshot) && m.live[id]:
+		case errors.As(err, &removed), errors.Is(err, repo.ErrNotForgotten) && m.live[id]:
 			return nil
 		case err == nil:
 			delete(m.forgotten, id)

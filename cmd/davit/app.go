@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -140,7 +141,11 @@ func arguments(c *cli.Context, least int, what string) ([]string, error) {
 	}
 	switch {
 	case len(args) < least:
-		return nil, misuse(c, "needs the argument "+names[len(args)], "")
+		word, next := "the argument ", names[len(args)]
+		if slices.Contains(names[:len(args)], next) {
+			word = "another "
+		}
+		return nil, misuse(c, "needs "+word+next, "")
 	case len(args) > len(names) && len(names) == 0:
 		return nil, misuse(c, "takes no argument: "+args[0], "")
 	case len(args) > len(names):

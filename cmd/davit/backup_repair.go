@@ -46,6 +46,12 @@ type repairReport struct {
 	Removals   []int64              `json:"removals"`   // by gc, ended since they were damaged
 	Records    int                  `json:"records"`    // in the index now
 	Missing    []string             `json:"missing"`    // blobs that snapshots need and that are not there
+
+	read bool // everything was
+}
+
+func (r *repairReport) nothing() bool {
+	return len(r.Unreadable)+len(r.Damaged)+len(r.Index)+len(r.Removals)+len(r.Missing) == 0
 }
 
 type unreadable struct {
@@ -67,6 +73,7 @@ func (h *host) backupRepair(c *cli.Context) error {
 		return err
 	}
 	report := newRepairReport(env.Repo, problems)
+	report.read = c.Bool("read-data")
 	if err := h.findDamage(c, env, report); err != nil {
 		return err
 	}
@@ -187,6 +194,8 @@ func writeRepair(w io.Writer, r *repairReport) error {
 		if len(r.Missing)+len(r.Damaged) > 0 {
 			text.linef("the next backup stores what is missing or damaged again, where the source still has it")
 		}
+	} else if r.nothing() {
+		text.linef("nothing is known to be damaged%s", ifThen(!r.read, "; --read-data reads everything to find out"))
 	}
 	return text.err
 }

@@ -175,6 +175,8 @@ func explainRepository(err error, f *failure) bool {
 		f.hint = "what gc has removed does not come back; a new backup stores it again"
 	case errors.As(err, &unreadable):
 		f.hint, f.code = "davit backup repair --dry-run tells more", exitDamaged
+	case errors.Is(err, repo.ErrNotForgotten):
+		f.hint = "davit backup undelete without an id lists what can come back"
 	case errors.Is(err, repo.ErrNoSnapshot), errors.As(err, &ambiguous):
 		f.hint = "davit backup ls shows what there is"
 	default:

@@ -26,6 +26,8 @@ func explainKey(err error, f *failure) bool {
 	case errors.As(err, &back):
 		f.hint = "name a snapshot by its id to use it all the same; backup verify --accept-rollback if you know why they are gone"
 		f.code = exitDamaged
+	case errors.Is(err, repo.ErrNotHostKey):
+		f.hint, f.code = "davit backup key enroll --for HOST --out FILE makes one", exitUsage
 	case errors.As(err, &host):
 		f.hint = "davit backup key enroll makes one for this host"
 	default:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -26,7 +27,7 @@ func (h *host) confirm(c *cli.Context, question string) error {
 		return nil
 	}
 	if !h.inTTY {
-		return misuse(c, "needs a confirmation, and there is no terminal to ask on", "look at --dry-run, then add --yes")
+		return misuse(c, "needs a confirmation, and there is no terminal to ask on", lookFirst(c.Command))
 	}
 	if h.silent {
 		return misuse(c, "needs a confirmation, and --quiet hides what there is to confirm", "look without --quiet, then add --yes")
@@ -58,4 +59,14 @@ func readLine(ctx context.Context, r io.Reader) (string, error) {
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
+}
+
+// lookFirst is the way out where nobody can be asked.
+func lookFirst(c *cli.Command) string {
+	for _, f := range c.Flags {
+		if slices.Contains(f.Names(), "dry-run") {
+			return "look at --dry-run, then add --yes"
+		}
+	}
+	return "add --yes if that is meant"
 }
