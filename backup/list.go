@@ -31,7 +31,7 @@ func snapshotInfo(s repo.Snapshot) SnapshotInfo {
 		ID: s.ID, Time: s.Time, Host: s.Host, Job: s.Job, Complete: s.Complete,
 		Consistency: s.Consistency, Engine: s.EngineVersion, Davit: s.DavitVersion,
 		Items: map[string]int{}, Tags: Tags(s),
-		Files: summaryNumber(s, "files"), Bytes: summaryNumber(s, "bytes"),
+		Files: summaryNumber(s, "files"), Bytes: SnapshotBytes(s),
 	}
 	for _, it := range s.Items {
 		info.Items[it.Kind]++
@@ -61,6 +61,9 @@ func ItemStream(it repo.Item) int64 {
 
 // summaryRPO is how old the newest snapshot of a job may be, in the summary of a snapshot.
 const summaryRPO = "rpo"
+
+// SnapshotBytes is the size of the files of a snapshot, which it tells also without a key.
+func SnapshotBytes(s repo.Snapshot) int64 { return summaryNumber(s, "bytes") }
 
 func summaryNumber(s repo.Snapshot, key string) int64 {
 	n, err := strconv.ParseInt(s.Summary[key], 10, 64)

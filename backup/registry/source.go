@@ -27,7 +27,10 @@ type source struct {
 	opened    time.Time
 }
 
-// Open opens what a registry holds for reading. Where there is no snapshot it is repo.ErrNoRepository; snapshots of
+// ErrNoCopy is returned by Open where there is no snapshot; it is a repo.ErrNoRepository.
+var ErrNoCopy = fmt.Errorf("%w: nothing was copied to this place", repo.ErrNoRepository)
+
+// Open opens what a registry holds for reading. Where there is no snapshot it is ErrNoCopy; snapshots of
 // several repositories are an error.
 func (r *Remote) Open(ctx context.Context, o repo.Options) (*repo.Repository, error) {
 	ids, err := r.snapshots(ctx)
@@ -35,7 +38,7 @@ func (r *Remote) Open(ctx context.Context, o repo.Options) (*repo.Repository, er
 		return nil, fmt.Errorf("list snapshots of %s: %w", r.place, err)
 	}
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("open %s: %w", r.place, repo.ErrNoRepository)
+		return nil, fmt.Errorf("open %s: %w", r.place, ErrNoCopy)
 	}
 	s := &source{remote: r, files: map[string][]byte{}, manifests: map[string]bool{}, sizes: map[string]int64{}, opened: time.Now()}
 	slices.Sort(ids)

@@ -257,7 +257,11 @@ func newestOf(there []repo.Snapshot, forgotten []repo.Forgotten) map[series]time
 	return newest
 }
 
+// streamBytes is about what a restore writes. Without a key the items tell nothing, and the snapshot does.
 func streamBytes(s repo.Snapshot) int64 {
+	if s.Sealed() {
+		return backup.SnapshotBytes(s)
+	}
 	var sum int64
 	for _, it := range s.Items {
 		sum += backup.ItemStream(it)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -164,6 +165,18 @@ func TestCopyOwnWithoutIdentity(t *testing.T) {
 			}
 			to.whole(t, 2)
 		})
+	}
+}
+
+// How big a snapshot is can be told without a key.
+func TestBytesWithoutKey(t *testing.T) {
+	p := newPlace(t, true)
+	src := t.TempDir()
+	write(t, src+"/a", strings.Repeat("x", 5000))
+	p.save(t, src)
+	snaps, err := p.open(t, "nas", false).Snapshots(t.Context())
+	if err != nil || len(snaps) != 1 || !snaps[0].Sealed() || streamBytes(snaps[0]) != 5000 {
+		t.Errorf("%+v, %v", snaps, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"davit/backup"
 	"davit/backup/drill"
+	"davit/backup/registry"
 	"davit/backup/repo"
 	"davit/engine"
 )
@@ -157,6 +158,8 @@ func explainRepository(err error, f *failure) bool {
 	var unreadable *repo.UnreadableError
 	switch {
 	case explainKey(err, f):
+	case errors.Is(err, registry.ErrNoCopy):
+		f.hint, f.code = "davit backup copy --to oci://HOST/NAME copies there", exitNoRepository
 	case errors.Is(err, repo.ErrNoRepository):
 		f.hint, f.code = "davit backup init --repo DIR makes one", exitNoRepository
 	case errors.Is(err, repo.ErrNotRepository):

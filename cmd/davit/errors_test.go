@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"davit/backup"
+	"davit/backup/registry"
 	"davit/backup/repo"
 	"davit/backup/repo/storage"
 	"davit/engine"
@@ -30,6 +31,8 @@ func TestErrorsAreTold(t *testing.T) {
 			"hint: wait for it or stop it; the lock goes away with that process", 11},
 		{open("/b", repo.ErrNoRepository), "davit: open repository /b: no repository here\n" +
 			"hint: davit backup init --repo DIR makes one", 10},
+		{open("oci://h/n", registry.ErrNoCopy), "davit: open repository oci://h/n: no repository here: nothing was copied to this place\n" +
+			"hint: davit backup copy --to oci://HOST/NAME copies there", 10},
 		{open("/b", repo.ErrNotRepository), "davit: open repository /b: not a davit repository\n" +
 			"hint: davit backup init --repo DIR makes a repository in a new or empty folder", 10},
 		{open("/b", &repo.NewerFormatError{Version: 9}), "davit: open repository /b: repository format 9 is newer than this davit knows (1)\n" +
