@@ -161,7 +161,7 @@ func TestServerChecksBytes(t *testing.T) {
 	initOn(t, at)
 	r := openOn(t, at, "nas")
 	name := DigestOf([]byte("content")).Hex()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // it is tried again for longer
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // it is tried again for longer
 	defer cancel()
 	if err := errors.Join(r.store.WriteBlob(ctx, name, []byte("another")), r.store.Sync(ctx)); err == nil {
 		t.Error("other bytes were taken")
