@@ -111,20 +111,30 @@ func (p *place) save(t testing.TB, src string) string {
 // restored is what a snapshot restores to.
 func (p *place) restored(t testing.TB, spec string) enginetest.Tree {
 	t.Helper()
-	env := p.env(t, true)
+	tree, err := restoredBy(t, p.env(t, true), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// restoredBy is what a snapshot of one folder restores to.
+func restoredBy(t testing.TB, env *backup.Env, spec string) (enginetest.Tree, error) {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "out")
 	plan, err := backup.PlanRestore(t.Context(), env, backup.RestoreOptions{Spec: spec, To: dir})
 	if err == nil {
 		_, err = backup.ApplyRestore(t.Context(), env, plan)
 	}
 	if err != nil {
-		t.Fatalf("restore %s: %v", spec, err)
+		return enginetest.Tree{}, fmt.Errorf("restore %s: %w", spec, err)
 	}
+	defer os.RemoveAll(dir)
 	found, err := filepath.Glob(dir + "/path/*")
 	if err != nil || len(found) != 1 {
-		t.Fatalf("restored %q, %v", found, err)
+		return enginetest.Tree{}, fmt.Errorf("restored %q, %w", found, err)
 	}
-	return describe(t, found[0])
+	return enginetest.DescribeTree(found[0])
 }
 
 func describe(t testing.TB, dir string) enginetest.Tree {

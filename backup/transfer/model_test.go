@@ -3,7 +3,6 @@
 package transfer
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -387,23 +386,7 @@ func (m *model) check() {
 }
 
 func (m *model) restores(env *backup.Env, id string) error {
-	dir, err := os.MkdirTemp(m.hosts[2].dir, "out")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	plan, err := backup.PlanRestore(context.Background(), env, backup.RestoreOptions{Spec: id, To: dir})
-	if err != nil {
-		return err
-	}
-	if _, err := backup.ApplyRestore(context.Background(), env, plan); err != nil {
-		return err
-	}
-	found, err := filepath.Glob(dir + "/path/*")
-	if err != nil || len(found) != 1 {
-		return fmt.Errorf("restored %q, %w", found, err)
-	}
-	got, err := enginetest.DescribeTree(found[0])
+	got, err := restoredBy(m.t, env, id)
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,7 @@
 package transfer
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -46,17 +44,11 @@ func TestAllPairs(t *testing.T) {
 				if report, err := Apply(t.Context(), Env{Now: time.Now}, copied); err != nil || len(report.Copied) != 1 {
 					t.Fatalf("copy: %+v, %v", report, err)
 				}
-				out := filepath.Join(t.TempDir(), "out")
-				env = farEnv(t, target)
-				restore, err := backup.PlanRestore(t.Context(), env, backup.RestoreOptions{Spec: "latest", To: out})
-				if err == nil {
-					_, err = backup.ApplyRestore(t.Context(), env, restore)
+				got, err := restoredBy(t, farEnv(t, target), "latest")
+				if err != nil {
+					t.Fatal(err)
 				}
-				found, gerr := filepath.Glob(out + "/path/*")
-				if err = errors.Join(err, gerr); err != nil || len(found) != 1 {
-					t.Fatalf("restored %q, %v", found, err)
-				}
-				for _, line := range want.Diff(describe(t, found[0])) {
+				for _, line := range want.Diff(got) {
 					t.Error(line)
 				}
 			})
