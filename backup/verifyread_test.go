@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"davit/backup/repo"
 	"davit/backup/verified"
 	"davit/engine/enginetest"
 )
@@ -199,51 +200,63 @@ func TestVerifySamplesFindDamage(t *testing.T) {
 // What is remembered of the last run is the last that looked at everything and came to its end, also when that read nothing; damage
 // that is known counts until it is gone. By another name the folder is the same.
 func TestLastVerified(t *testing.T) {
-	clearAndEncrypted(t, func(t *testing.T, env *Env) {
-		verifiable(t, env)
-		b := pickBlobs(t, env)
-		is := func(want *verified.Last, what string) {
-			t.Helper()
-			got, err := LastVerified(env)
-			if err != nil || (got == nil) != (want == nil) || got != nil && (got.Data != want.Data || got.Damaged != want.Damaged || got.Time.IsZero()) {
-				t.Errorf("%s: %+v, %v; want %+v", what, got, err, want)
-			}
+	env, dir := testEnv(t, nil), t.TempDir()
+	write(t, dir+"/a", "some content")
+	create(t, env, CreateOptions{Selection: Selection{Paths: []string{dir}}})
+	b := pickBlobs(t, env)
+	is := func(want *verified.Last, what string) {
+		t.Helper()
+		got, err := LastVerified(env)
+		if err != nil || (got == nil) != (want == nil) || got != nil && (got.Data != want.Data || got.Damaged != want.Damaged || got.Time.IsZero()) {
+			t.Errorf("%s: %+v, %v; want %+v", what, got, err, want)
 		}
-		verify := func(o VerifyOptions) {
-			t.Helper()
-			if _, err := Verify(t.Context(), env, o); err != nil {
-				t.Fatal(err)
-			}
-		}
-		is(nil, "before any")
-		verify(VerifyOptions{Spec: "latest", ReadData: true, Remember: true})
-		verify(VerifyOptions{ReadData: true})
-		is(nil, "after one of a snapshot, and one that is not remembered")
-		verify(VerifyOptions{Remember: true})
-		is(&verified.Last{}, "without data")
-		verify(VerifyOptions{ReadData: true, Sample: 500, Remember: true})
-		is(&verified.Last{Data: true}, "of a sample")
-		path := blobFile(env, b.chunk)
-		whole, err := os.ReadFile(path)
-		if err != nil {
+	}
+	verify := func(o VerifyOptions) {
+		t.Helper()
+		if _, err := Verify(t.Context(), env, o); err != nil {
 			t.Fatal(err)
 		}
-		broken := slices.Clone(whole)
-		broken[len(broken)/2] ^= 1
-		for _, step := range []struct {
-			data []byte
-			want verified.Last
-			what string
-		}{{broken, verified.Last{Data: true, Damaged: 1}, "damage"}, {whole, verified.Last{Data: true}, "mended"}} {
-			if err := os.WriteFile(path, step.data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			verify(VerifyOptions{ReadData: true, Remember: true})
-			is(&step.want, step.what)
-			verify(VerifyOptions{Remember: true}) // which sees no damage of data, and does not make it good
-			is(&verified.Last{Damaged: step.want.Damaged}, "names only, after "+step.what)
+	}
+	is(nil, "before any")
+	verify(VerifyOptions{Spec: "latest", ReadData: true, Remember: true})
+	verify(VerifyOptions{ReadData: true})
+	is(nil, "after one of a snapshot, and one that is not remembered")
+	verify(VerifyOptions{Remember: true})
+	is(&verified.Last{}, "without data")
+	verify(VerifyOptions{ReadData: true, Sample: 500, Remember: true})
+	is(&verified.Last{Data: true}, "of a sample")
+	path := blobFile(env, b.chunk)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := slices.Clone(whole)
+	broken[len(broken)/2] ^= 1
+	for _, step := range []struct {
+		data []byte
+		want verified.Last
+		what string
+	}{{broken, verified.Last{Data: true, Damaged: 1}, "damage"}, {whole, verified.Last{Data: true}, "mended"}} {
+		if err := os.WriteFile(path, step.data, 0o600); err != nil {
+			t.Fatal(err)
 		}
-	})
+		verify(VerifyOptions{ReadData: true, Remember: true})
+		is(&step.want, step.what)
+		verify(VerifyOptions{Remember: true}) // which sees no damage of data, and does not make it good
+		is(&verified.Last{Damaged: step.want.Damaged}, "names only, after "+step.what)
+	}
+	link := t.TempDir() + "/link"
+	if err := os.Symlink(env.Repo.Dir(), link); err != nil {
+		t.Fatal(err)
+	}
+	r, err := repo.Open(link, repo.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := LastVerified(&Env{Repo: r, StateDir: env.StateDir}); got == nil {
+		t.Errorf("by another name: %v, %v", got, err)
+	}
 }
 
 // What is asked for and makes no sense is refused.
