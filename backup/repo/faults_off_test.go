@@ -3,4 +3,4 @@
 package repo
 
 // faultStep is how many operations lie between those that go wrong.
-const faultStep = 13
+const faultStep = 29

@@ -120,7 +120,7 @@ func newRecordReader(in io.Reader, size int64) (*recordReader, error) {
 	if payload < 0 || payload%indexRecordLen != 0 || size > maxIndexFile {
 		return nil, fmt.Errorf("%d bytes is no length of an index file", size)
 	}
-	r := &recordReader{in: bufio.NewReaderSize(in, 256*kib), sum: sha256.New(), left: payload / indexRecordLen}
+	r := &recordReader{in: bufio.NewReaderSize(in, int(min(size, 256*kib))), sum: sha256.New(), left: payload / indexRecordLen}
 	var header [indexHeaderLen]byte
 	if err := r.read(header[:]); err != nil {
 		return nil, fmt.Errorf("read header: %w", err)
