@@ -13,8 +13,10 @@ VERSION ?= $(shell $(GIT) describe --tags --match 'v*' 2> /dev/null || echo dev)
 COMMIT  ?= $(shell $(GIT) describe --always --dirty --exclude '*' --abbrev=12 2> /dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-# Version and commit go in above; without this a clone owned by another user does not build.
-export GOFLAGS ?= -buildvcs=false
+# Version and commit go in above; without -buildvcs=false a clone owned by another user does not build. Tests are built
+# like the program that is shipped, which some of them build: so nothing is compiled twice, nor again in another clone.
+export GOFLAGS     ?= -buildvcs=false -trimpath
+export CGO_ENABLED ?= 0
 
 # The systems on which davit is a client of engines elsewhere.
 CLIENTS     := darwin/amd64 darwin/arm64 windows/amd64

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -240,8 +239,11 @@ func freePort(t testing.TB) int {
 // script runs a script of the project that provides something and returns where that is.
 func script(t testing.TB, name string) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	cmd := exec.Command(filepath.Join(filepath.Dir(here), "../../../../scripts", name))
+	module, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		t.Fatalf("find the project's folder: %v", err)
+	}
+	cmd := exec.Command(filepath.Join(filepath.Dir(string(module)), "scripts", name))
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()
