@@ -10,8 +10,8 @@ import (
 )
 
 // fakeEngine serves an engine without any container, with one volume whose labels are hostile. It is only read from:
-// every other request is an error of the test.
-func fakeEngine(t *testing.T) (endpoint string) {
+// every other request is an error of the test, unless it asks an engine for a helper's image that refuses it.
+func fakeEngine(t *testing.T, refusesHelpers bool) (endpoint string) {
 	volume := map[string]any{
 		"Name": "data", "Driver": "local", "Mountpoint": "/nonexistent/data/_data", "Scope": "local",
 		"Labels": map[string]string{"evil": "\x1b[31mred\nline"}, "Options": map[string]string{},
@@ -40,6 +40,9 @@ func fakeEngine(t *testing.T) (endpoint string) {
 		switch {
 		case path == "/_ping":
 			_, _ = w.Write([]byte("OK"))
+		case refusesHelpers && r.Method == http.MethodPost && path == "/images/create":
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`{"message":"no images here"}`))
 		case r.Method != http.MethodGet:
 			t.Errorf("the engine is told to %s %s", r.Method, r.URL)
 			w.WriteHeader(http.StatusInternalServerError)

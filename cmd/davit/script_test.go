@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: the real program against real folders, and against a fake engine where one is
 // needed.
 func TestScripts(t *testing.T) {
-	endpoint := fakeEngine(t)
+	endpoint, refusing := fakeEngine(t, false), fakeEngine(t, true)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",
 		RequireExplicitExec: true,
@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("DAVIT_CACHE_DIR", filepath.Join(env.WorkDir, ".cache"))
 			env.Setenv("DOCKER_HOST", "unix://"+filepath.Join(env.WorkDir, "no-engine.sock"))
 			env.Setenv("FAKE_ENGINE", endpoint)
+			env.Setenv("ENGINE_WITHOUT_HELPERS", refusing)
 			env.Setenv("TZ", "UTC")
 			// How the folder "data" of a script is named as an item, and below the target of a restore.
 			env.Setenv("ITEM", backup.EncodeName(filepath.Join(env.WorkDir, "data")))

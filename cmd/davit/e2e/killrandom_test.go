@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	kills      = 50
+	kills      = 25
 	dirs       = 20
 	perDir     = 100
 	smallFile  = 8 << 10
 	bigFiles   = 8
 	bigFile    = 2 << 20
 	rewritten  = 60 // small files that a round writes anew
-	fullRounds = 10 // every so many kills the repository is read whole
+	fullRounds = 5  // every so many kills the repository is read whole
 )
 
 // davit is killed at any moment of a backup, over and over: the repository verifies each time, the next run succeeds, and
@@ -48,7 +48,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	keep()
 	took := s.timed(t)
 	t.Logf("a run takes %v", took.Round(time.Millisecond))
-	killed := 0
+	killed, kills := 0, enginetest.Rounds(t, kills)
 	for round := range 5 * kills {
 		if killed == kills {
 			break
