@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/backup/agent"
 	"davit/engine"
 	"davit/engine/enginetest"
@@ -31,7 +29,7 @@ type realHost struct {
 func newRealHost(t *testing.T, o enginetest.DockerdOptions) *realHost {
 	t.Helper()
 	enginetest.NeedRoot(t)
-	dir := bindable(t, enginetest.Disk(t, 1<<30)) // before the engine: its containers end first
+	dir := enginetest.Bindable(t, enginetest.Disk(t, 1<<30)) // before the engine: its containers end first
 	d := enginetest.StartDockerd(t, o)
 	eng, err := engine.Connect(context.Background(), engine.Target{Host: d.Host})
 	if err != nil {
@@ -51,22 +49,6 @@ func (h *realHost) encrypt(t *testing.T) {
 	reader, writer := *h.env, *h.env
 	reader.Repo, writer.Repo = sealed.reader(t).Repo, sealed.env(t, nil).Repo
 	h.env, h.writer = &reader, &writer
-}
-
-// bindable gives a folder of /dev/shm another name: nothing below /dev is ever saved.
-func bindable(t *testing.T, disk string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount(disk, dir, "", unix.MS_BIND, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		// The mount namespaces of ended containers take a moment to go.
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
 
 // describe describes a folder.

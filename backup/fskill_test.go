@@ -47,7 +47,7 @@ func killSnapshot(t *testing.T, env *Env, src string) {
 func TestKilledWithSnapshot(t *testing.T) {
 	enginetest.NeedRoot(t)
 	disk := enginetest.CowDisk(t, "btrfs", 1<<30)
-	place := bindable(t, disk)
+	place := enginetest.Bindable(t, disk)
 	src := place + "/src"
 	command(t, "btrfs", "-q", "subvolume", "create", src)
 	write(t, src+"/file", "content")
@@ -81,7 +81,7 @@ func TestKilledWithSnapshot(t *testing.T) {
 func TestKilledWithClones(t *testing.T) {
 	enginetest.NeedRoot(t)
 	const size = 32 << 20
-	disk := bindable(t, enginetest.CowDisk(t, "xfs", 1<<30))
+	disk := enginetest.Bindable(t, enginetest.CowDisk(t, "xfs", 1<<30))
 	src := disk + "/src"
 	write(t, src+"/big", strings.Repeat("0123456789abcdef", size/16))
 	env, _ := frozenEnv(t, src)

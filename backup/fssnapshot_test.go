@@ -30,7 +30,7 @@ func TestFSSnapshots(t *testing.T) {
 		via  Via
 	}{{"btrfs", ViaSnapshot}, {"xfs", ViaReflink}} {
 		t.Run(fs.name, func(t *testing.T) {
-			disk := bindable(t, enginetest.CowDisk(t, fs.name, 1<<30))
+			disk := enginetest.Bindable(t, enginetest.CowDisk(t, fs.name, 1<<30))
 			src := disk + "/src"
 			if fs.name == "btrfs" {
 				command(t, "btrfs", "-q", "subvolume", "create", src)
@@ -76,7 +76,7 @@ func TestFSSnapshots(t *testing.T) {
 // A subvolume that is nested in the data would be missing from a snapshot: it is read as on any other file system, and says so.
 func TestNestedSubvolume(t *testing.T) {
 	enginetest.NeedRoot(t)
-	disk := bindable(t, enginetest.CowDisk(t, "btrfs", 1<<30))
+	disk := enginetest.Bindable(t, enginetest.CowDisk(t, "btrfs", 1<<30))
 	src := disk + "/src"
 	write(t, src+"/file", "outside")
 	command(t, "btrfs", "-q", "subvolume", "create", src+"/nested")
@@ -111,7 +111,7 @@ func TestNestedSubvolume(t *testing.T) {
 // What a run that was killed left is removed, and what a run that lives has made is not.
 func TestRecoverSnapshots(t *testing.T) {
 	enginetest.NeedRoot(t)
-	disk := bindable(t, enginetest.CowDisk(t, "btrfs", 1<<30))
+	disk := enginetest.Bindable(t, enginetest.CowDisk(t, "btrfs", 1<<30))
 	src := disk + "/src"
 	write(t, src+"/file", "content")
 	env, fake := frozenEnv(t, src)

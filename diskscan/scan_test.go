@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -270,29 +269,6 @@ func TestScanCancelled(t *testing.T) {
 	_, err := diskscan.Scan(ctx, diskscan.ScanOptions{Targets: []diskscan.Target{{Path: t.TempDir()}}})
 	if !errors.Is(err, enough) {
 		t.Errorf("error %v", err)
-	}
-}
-
-// The files of a huge folder take no memory of their own.
-func TestMemoryOfHugeFolder(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes 150,000 files")
-	}
-	disk := enginetest.Disk(t, 2600<<20)
-	const files = 150_000
-	for i := range files {
-		must(t, os.Symlink("x", filepath.Join(disk, fmt.Sprintf("some-longer-file-name-%07d", i))))
-	}
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	result := scanFolder(t, diskscan.ScanOptions{Top: 20}, disk)
-	runtime.ReadMemStats(&after)
-	if result.Total.Inodes < files {
-		t.Errorf("%d inodes", result.Total.Inodes)
-	}
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 5<<20 {
-		t.Errorf("%d bytes allocated for %d files", grown, files)
 	}
 }
 

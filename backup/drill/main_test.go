@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"davit/backup"
 	"davit/backup/repo"
 	"davit/engine"
@@ -40,7 +38,7 @@ type realHost struct {
 func newRealHost(t *testing.T, o enginetest.DockerdOptions) *realHost {
 	t.Helper()
 	enginetest.NeedRoot(t)
-	h := &realHost{disk: bindable(t, enginetest.Disk(t, 2<<30))} // before the engine: its containers end first
+	h := &realHost{disk: enginetest.Bindable(t, enginetest.Disk(t, 2<<30))} // before the engine: its containers end first
 	h.Dockerd = enginetest.StartDockerd(t, o)
 	r, err := repo.Init(filepath.Join(h.disk, "repo"), repo.Options{Host: "nas"})
 	if err != nil {
@@ -49,22 +47,6 @@ func newRealHost(t *testing.T, o enginetest.DockerdOptions) *realHost {
 	t.Cleanup(func() { _ = r.Close() })
 	h.eng, h.env = connectTo(t.Context(), t, h.Host, h.disk, r)
 	return h
-}
-
-// bindable gives a folder of /dev/shm another name: nothing below /dev is ever saved.
-func bindable(t *testing.T, disk string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount(disk, dir, "", unix.MS_BIND, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		// The mount namespaces of ended containers take a moment to go.
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
 
 // connectTo makes the environment of a drill; the engine is closed with the test.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Disk mounts an empty ext4 file system of size bytes and returns its folder.
@@ -68,4 +70,20 @@ func DiskOf(t testing.TB, size int64, mkfs ...string) string {
 		t.Fatal(err)
 	}
 	return mount
+}
+
+// Bindable gives a disk, which is below /dev, another name until the test ends: nothing below /dev is ever saved.
+func Bindable(t testing.TB, disk string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount(disk, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The mount namespaces of ended containers take a moment to go.
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
