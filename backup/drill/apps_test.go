@@ -140,16 +140,17 @@ func (h *realHost) saveFrozen(t *testing.T) {
 // importPostgres makes the image app:1 of Debian's PostgreSQL.
 func (h *realHost) importPostgres(t *testing.T) {
 	t.Helper()
-	out, err := exec.Command("../../scripts/pgimage.sh").Output()
+	h.importTar(t, "pgimage.sh")
+}
+
+// importTar makes the image app:1 of the files that a script provides.
+func (h *realHost) importTar(t *testing.T, script string, args ...string) {
+	t.Helper()
+	path, err := exec.Command("../../scripts/"+script, args...).Output()
 	if err != nil {
 		t.Fatalf("make the image: %v", err)
 	}
-	h.importTar(t, strings.TrimSpace(string(out)))
-}
-
-func (h *realHost) importTar(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Open(path)
+	f, err := os.Open(strings.TrimSpace(string(path)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,6 @@
 package drill
 
 import (
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -72,9 +70,5 @@ func TestSQLite(t *testing.T) {
 // importPackages makes the image app:1 of a Debian with these packages.
 func (h *realHost) importPackages(t *testing.T, packages string) {
 	t.Helper()
-	tar := filepath.Join(h.disk, "root.tar")
-	if out, err := exec.Command("../../scripts/mkroot.sh", tar, packages).CombinedOutput(); err != nil {
-		t.Fatalf("make the image: %v: %s", err, out)
-	}
-	h.importTar(t, tar)
+	h.importTar(t, "debimage.sh", packages)
 }

@@ -37,7 +37,7 @@ func newDatabases(t *testing.T) *databases {
 	t.Helper()
 	d := &databases{Dockerd: enginetest.StartDockerd(t, enginetest.DockerdOptions{})}
 	dir := enginetest.Disk(t, 4<<30)
-	d.importDebian(t, filepath.Join(dir, "root"), "postgresql-15,redis-server,mariadb-server,sqlite3")
+	d.importDebian(t, "postgresql-15,redis-server,mariadb-server,sqlite3")
 	eng, err := engine.Connect(t.Context(), engine.Target{Host: d.Host})
 	if err != nil {
 		t.Fatal(err)
@@ -57,23 +57,18 @@ func newDatabases(t *testing.T) *databases {
 }
 
 // importDebian makes the image "db" of a Debian with some packages.
-func (d *databases) importDebian(t *testing.T, root, packages string) {
+func (d *databases) importDebian(t *testing.T, packages string) {
 	t.Helper()
-	if out, err := exec.Command("../../scripts/mkroot.sh", root, packages).CombinedOutput(); err != nil {
-		t.Fatalf("make an image: %v: %s", err, out)
+	out, err := exec.Command("../../scripts/debimage.sh", packages).Output()
+	if err != nil {
+		t.Fatalf("make an image: %v", err)
 	}
-	tar := exec.Command("tar", "-C", root, "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*", "--exclude=./var/cache/apt/*", "-c", ".")
-	out, err := tar.StdoutPipe()
+	tar, err := os.Open(strings.TrimSpace(string(out)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tar.Start(); err != nil {
-		t.Fatal(err)
-	}
-	d.CLIInput(t, out, "import", "-", "db")
-	if err := tar.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	defer tar.Close()
+	d.CLIInput(t, tar, "import", "-", "db")
 }
 
 // Each recipe does what the documentation says, with the real server.
