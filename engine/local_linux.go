@@ -80,32 +80,53 @@ func lockHolder(file string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	inode := ":" + strconv.FormatUint(st.Ino, 10)
 	for _, line := range strings.Split(string(locks), "\n") {
-		// 1: FLOCK  ADVISORY  WRITE 4242 fe:00:1234 0 EOF
-		f := strings.Fields(line)
-		if len(f) < 6 || f[1] != "FLOCK" || f[3] != "WRITE" || !strings.HasSuffix(f[5], inode) {
-			continue
-		}
 		// The device is left out: btrfs shows another one in stat. The file must be open.
-		pid, err := strconv.Atoi(f[4])
-		if err == nil && pid > 0 && hasOpen(pid, &st) {
+		if pid, ok := writeLock(line, st.Ino); ok && holds(pid, &st) {
+			return pid, nil
+		}
+	}
+	// The kernel gives its list piece by piece, and leaves locks out when others come and go meanwhile.
+	processes, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range processes {
+		if pid, err := strconv.Atoi(p.Name()); err == nil && holds(pid, &st) {
 			return pid, nil
 		}
 	}
 	return 0, errors.New("no engine here works on the data-root that it names")
 }
 
-func hasOpen(pid int, st *unix.Stat_t) bool {
-	dir := fmt.Sprintf("/proc/%d/fd", pid)
-	entries, err := os.ReadDir(dir)
+// writeLock reads a line of the kernel's list of locks: whose flock for writing on the inode it tells of.
+func writeLock(line string, inode uint64) (pid int, ok bool) {
+	// 1: FLOCK  ADVISORY  WRITE 4242 fe:00:1234 0 EOF
+	f := strings.Fields(strings.TrimPrefix(line, "lock:"))
+	if len(f) < 6 || f[1] != "FLOCK" || f[3] != "WRITE" || !strings.HasSuffix(f[5], ":"+strconv.FormatUint(inode, 10)) {
+		return 0, false
+	}
+	pid, err := strconv.Atoi(f[4])
+	return pid, err == nil && pid > 0
+}
+
+// holds tells whether a process has the file open, and its flock for writing with it.
+func holds(pid int, st *unix.Stat_t) bool {
+	dir := fmt.Sprintf("/proc/%d", pid)
+	entries, err := os.ReadDir(dir + "/fd")
 	if err != nil {
 		return false
 	}
 	for _, e := range entries {
 		var its unix.Stat_t
-		if unix.Stat(filepath.Join(dir, e.Name()), &its) == nil && its.Ino == st.Ino && its.Dev == st.Dev {
-			return true
+		if unix.Stat(filepath.Join(dir, "fd", e.Name()), &its) != nil || its.Ino != st.Ino || its.Dev != st.Dev {
+			continue
+		}
+		info, _ := os.ReadFile(filepath.Join(dir, "fdinfo", e.Name())) // closed meanwhile: it holds nothing
+		for _, line := range strings.Split(string(info), "\n") {
+			if owner, ok := writeLock(line, st.Ino); ok && owner == pid {
+				return true
+			}
 		}
 	}
 	return false
