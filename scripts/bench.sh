@@ -288,8 +288,8 @@ s3first|restic|0.5|0.4|first backup to S3, 20 ms away
 s3first|restic|0.5|0.4|first backup to S3, encrypted|sealed
 s3same|restic|0.3|0.2|unchanged tree, S3
 s3same|restic|0.3|0.2|unchanged tree, S3, encrypted|sealed
-s3restore|restic|0.5|0.4|restore from S3
-s3restore|restic|0.5|0.4|restore from S3, encrypted|sealed
+s3restore|restic|1|0.5|restore from S3
+s3restore|restic|1|0.5|restore from S3, encrypted|sealed
 s3first|memory|250|150|peak memory, first backup to S3 (MB)
 scan|gdu|0.65|0.50|diskscan totals, 500,000 files warm
 scan|du|0.65|0.50|diskscan totals
