@@ -50,6 +50,9 @@ func Status(ctx context.Context, in StatusInput) (*StatusReport, error) {
 	if in.Config != nil || in.Engine != nil {
 		hosts[in.Host] = true
 	}
+	if in.Unread != nil {
+		s.report.Notes = append(s.report.Notes, strings.ReplaceAll(in.Unread.Error(), "\n", "; "))
+	}
 	for _, host := range slices.Sorted(maps.Keys(hosts)) {
 		if in.Only != "" && host != in.Only {
 			continue

@@ -91,6 +91,7 @@ func TestStatusOfVerified(t *testing.T) {
 	in := StatusInput{
 		Host: "nas", Now: now, Repositories: []RepositorySnapshots{{Dir: "/a"}, {Dir: "/b"}, {Dir: "/c"}, {Dir: "/away", Err: errors.New("no")}},
 		Verified: map[string]*verified.Last{"/a": {Time: now.Add(-time.Hour), Data: true}, "/b": {Time: now.Add(-time.Minute), Damaged: 3}, "/c": nil},
+		Unread:   errors.Join(errors.New("one"), errors.New("two")),
 	}
 	report, err := Status(t.Context(), in)
 	if err != nil {
@@ -100,7 +101,7 @@ func TestStatusOfVerified(t *testing.T) {
 	for _, r := range report.Repositories {
 		got += fmt.Sprintln(r.Repository, r.Verified != nil, r.Age, r.Data, r.Damaged)
 	}
-	if want := "/a true 3600 true 0\n/b true 60 false 3\n/c false 0 false 0\n"; got != want || report.Bad != 1 {
+	if want := "/a true 3600 true 0\n/b true 60 false 3\n/c false 0 false 0\n"; got != want || report.Bad != 1 || fmt.Sprint(report.Notes) != "[one; two]" {
 		t.Errorf("%d are bad of\n%swant 1 of\n%s", report.Bad, got, want)
 	}
 }

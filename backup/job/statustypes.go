@@ -38,6 +38,7 @@ type StatusInput struct {
 	RPO          *time.Duration            // instead of what jobs and snapshots say
 	History      []*Record
 	Drills       []*drill.Report // newest first
+	Unread       error           // what of this machine's own could not be read, for a note
 }
 
 // RepositorySnapshots is what a repository holds.

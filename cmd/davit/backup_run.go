@@ -188,9 +188,7 @@ func (h *host) readStatus(c *cli.Context, r *job.Repository, in *job.StatusInput
 	}
 	defer closeRepo()
 	last, err := backup.LastVerified(env)
-	if err != nil {
-		return nil, err
-	}
+	in.Unread = errors.Join(in.Unread, err)
 	if in.Verified == nil {
 		in.Verified = map[string]*verified.Last{}
 	}

@@ -53,11 +53,10 @@ func (h *host) backupStatus(c *cli.Context) error {
 		rpo := job.Age{Age: age}.Duration()
 		in.RPO = &rpo
 	}
-	var unreadable error
-	in.History, unreadable = job.OpenHistory(global(c, "state-dir")).List()
+	in.History, in.Unread = job.OpenHistory(global(c, "state-dir")).List()
 	var more error
 	in.Drills, more = drill.Reports(global(c, "state-dir"))
-	unreadable = errors.Join(unreadable, more)
+	in.Unread = errors.Join(in.Unread, more)
 	var noEngine error
 	if c.String("repo") != "" {
 		err = h.statusOfRepository(c, &in)
@@ -72,9 +71,6 @@ func (h *host) backupStatus(c *cli.Context) error {
 	report, err := job.Status(c.Context, in)
 	if err != nil {
 		return err
-	}
-	if unreadable != nil {
-		report.Notes = append(report.Notes, oneLine(unreadable))
 	}
 	if c.Bool("json") {
 		return errors.Join(writeJSON(h.out, report), noEngine, report.Err())

@@ -96,11 +96,8 @@ func (h *host) doctorRepository(ctx context.Context, c *cli.Context, dir string)
 		return fail(err)
 	}
 	defer func() { _ = r.Close() }() // nothing is written
-	last, err := backup.LastVerified(&backup.Env{Repo: r, StateDir: global(c, "state-dir")})
-	if err != nil {
-		return fail(err)
-	}
-	if last != nil {
+	// What of the state folder cannot be read, the folder itself is told for.
+	if last, err := backup.LastVerified(&backup.Env{Repo: r, StateDir: global(c, "state-dir")}); err == nil && last != nil {
 		d.Verified, d.Damaged = last.Time, last.Damaged
 	}
 	snaps, err := r.Snapshots(ctx)
