@@ -259,6 +259,34 @@ func TestLastVerified(t *testing.T) {
 	}
 }
 
+// What was left of a blob by a run that was killed is no damage: the index does not offer it. When the next
+// backup may refer to it, it is.
+func TestVerifyReadsWhatIsOffered(t *testing.T) {
+	env := testEnv(t, nil)
+	name := filepath.Join(env.Repo.Dir(), "blobs", "sha256", repo.DigestOf([]byte("whole")).Hex())
+	write(t, name, "who")
+	if report, _ := verifyOnce(t, env, VerifyOptions{}); report.Err() != nil {
+		t.Errorf("half a blob that nobody may refer to: %+v", report)
+	}
+	s, err := env.Repo.Begin(t.Context(), repo.SessionInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.PutBlob(t.Context(), []byte("whole")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Sync(t.Context()), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if report, _ := verifyOnce(t, env, VerifyOptions{}); report.Err() != nil {
+		t.Errorf("the blob is whole: %+v", report)
+	}
+	write(t, name, "other")
+	if report, _ := verifyOnce(t, env, VerifyOptions{}); report.Err() == nil {
+		t.Error("a damaged blob that the index offers was not found")
+	}
+}
+
 // What is asked for and makes no sense is refused.
 func TestVerifyOptions(t *testing.T) {
 	for _, o := range []VerifyOptions{

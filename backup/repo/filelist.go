@@ -68,9 +68,18 @@ func (l *fileList) each(ctx context.Context, visit func(Digest)) error {
 	return context.Cause(ctx)
 }
 
-// EachBlob visits the files of all blobs, needed or not, with their sizes. Those that go meanwhile may be left out.
+// EachBlob visits the files of all blobs that the index offers, needed or not, with their sizes. Those
+// that go meanwhile may be left out. A file that the index does not offer may be what a killed process, a full
+// disk or a power cut left of a blob: nobody reads it, and who needs the blob writes it anew.
 func (r *Repository) EachBlob(ctx context.Context, visit func(d Digest, size int64)) error {
+	offered, err := r.index.digests(ctx)
+	if err != nil {
+		return err
+	}
 	return r.eachFile(ctx, func(d Digest, look func() (storage.Info, error)) {
+		if _, ok := offered[d]; !ok {
+			return
+		}
 		if info, err := look(); err == nil {
 			visit(d, info.Size)
 		}

@@ -178,22 +178,35 @@ func (c *collection) addLoose(ctx context.Context, goes func(Digest) bool) error
 }
 
 // raw lists the blobs of the index files that may be manifests.
-func (x *liveIndex) raw(ctx context.Context) ([]Blob, error) {
-	files, err := x.openAll(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer closeAll(files)
-	var list []Blob
-	for b, err := range mergeRecords(ctx, files) {
-		if err != nil {
-			return nil, err
-		}
+func (x *liveIndex) raw(ctx context.Context) (list []Blob, err error) {
+	err = x.each(ctx, func(b Blob) {
 		if b.Raw() && b.Stored <= MaxManifest {
 			list = append(list, b)
 		}
+	})
+	return list, err
+}
+
+// digests are those of all blobs of the index files.
+func (x *liveIndex) digests(ctx context.Context) (map[Digest]struct{}, error) {
+	all := make(map[Digest]struct{})
+	return all, x.each(ctx, func(b Blob) { all[b.Digest] = struct{}{} })
+}
+
+// each visits what the index files say.
+func (x *liveIndex) each(ctx context.Context, visit func(Blob)) error {
+	files, err := x.openAll(ctx)
+	if err != nil {
+		return err
 	}
-	return list, nil
+	defer closeAll(files)
+	for b, err := range mergeRecords(ctx, files) {
+		if err != nil {
+			return err
+		}
+		visit(b)
+	}
+	return nil
 }
 
 // openAll opens the files that there are now, however others merge them.
