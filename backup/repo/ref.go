@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"davit/backup/repo/storage"
 )
 
 const (
@@ -163,7 +165,7 @@ func (r *Repository) writeRef(ctx context.Context, f ref) error {
 	if err != nil {
 		return err
 	}
-	return r.store.Put(ctx, refDir+"/"+f.ID+refSuffix, data)
+	return r.store.Put(storage.Caching(ctx), refDir+"/"+f.ID+refSuffix, data) // index.json is made of it at once
 }
 
 // removeRef makes a snapshot cease to exist.

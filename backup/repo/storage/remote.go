@@ -60,6 +60,7 @@ type remote struct {
 	expired  time.Duration // age at which a lock's holder counts as dead
 	answered atomic.Bool   // the server did once
 	released sync.Map      // names of this client's tickets that could not be removed
+	written  sync.Map      // of Put with Caching: the bytes, by name
 }
 
 // NewRemote returns the storage on a server. It closes it.
@@ -122,6 +123,9 @@ func (r *remote) Put(ctx context.Context, name string, data []byte) error {
 	if err := r.upload(ctx, name, bytesBody(data)); err != nil {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
+	if isCaching(ctx) {
+		r.written.Store(name, bytes.Clone(data))
+	}
 	return nil
 }
 
@@ -178,11 +182,23 @@ func (r *remote) GetListed(ctx context.Context, e Entry, limit int64) ([]byte, e
 	if data, ok := r.cache.get(key); ok && !isFresh(ctx) {
 		return data, nil
 	}
-	data, err := r.Get(ctx, e.Name(), limit)
+	data, ok := r.own(e.Name(), info.Size)
+	if !ok || isFresh(ctx) {
+		data, err = r.Get(ctx, e.Name(), limit)
+	}
 	if err == nil && int64(len(data)) == info.Size {
 		r.cache.put(key, data)
 	}
 	return data, err
+}
+
+// own is what this process has written once under a name.
+func (r *remote) own(name string, size int64) ([]byte, bool) {
+	v, ok := r.written.Load(name)
+	if !ok || int64(len(v.([]byte))) != size {
+		return nil, false
+	}
+	return bytes.Clone(v.([]byte)), true
 }
 
 // Open reads a blob that is still on its way from where it is.
