@@ -34,7 +34,7 @@ func (r *chunkReader) read(ctx context.Context, blob repo.Blob) ([]byte, error) 
 }
 
 // unhashedReader is a Reader that need not compare the digest of what openChunk will prove
-// by its seal and its id: that is a tenth of a restore's processor time.
+// by its seal and its id: that is a twentieth of a restore's processor time.
 type unhashedReader interface {
 	ReadUnhashed(ctx context.Context, d repo.Digest, stored int64, buf []byte) ([]byte, error)
 }

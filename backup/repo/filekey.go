@@ -18,7 +18,7 @@ import (
 
 // Wrapping the key of a file as https://c2sp.org/age#the-x25519-recipient-type has it.
 // The age library multiplies twice as often, as x/crypto's curve25519 computes the public
-// key of every scalar anew: 3.5 % of an encrypted backup, as much of its restore.
+// key of every scalar anew: 3.5 % of the processor time of an encrypted backup.
 
 const fileKeyInfo = "age-encryption.org/v1/X25519"
 

@@ -180,16 +180,22 @@ func TestBytesWithoutKey(t *testing.T) {
 	}
 }
 
+// saveThree makes snapshots of a folder with other content each time.
+func saveThree(t *testing.T, at *place) (ids []string) {
+	t.Helper()
+	src := t.TempDir()
+	for i := range 3 {
+		write(t, src+"/a", fmt.Sprint(i))
+		ids = append(ids, at.save(t, src))
+	}
+	return ids
+}
+
 // What was forgotten in the target stays so; what is asked for by host, job and name is copied, and nothing else.
 func TestCopySelection(t *testing.T) {
 	enginetest.NeedRoot(t)
 	from, to := newPlace(t, false), newPlace(t, false)
-	src := t.TempDir()
-	var ids []string
-	for i := range 3 {
-		write(t, src+"/a", fmt.Sprint(i))
-		ids = append(ids, from.save(t, src))
-	}
+	ids := saveThree(t, from)
 	if r := mustCopy(t, from, to, func(o *Options) { o.Specs = []string{ids[1][:8]} }); len(r.Copied) != 1 || r.Copied[0].ID != ids[1] {
 		t.Errorf("by name: %+v", r)
 	}
@@ -214,12 +220,7 @@ func TestCopySelection(t *testing.T) {
 func TestCopyTwiceAtOnce(t *testing.T) {
 	enginetest.NeedRoot(t)
 	from, to := newPlace(t, false), newPlace(t, false)
-	src := t.TempDir()
-	var ids []string
-	for i := range 3 {
-		write(t, src+"/a", fmt.Sprint(i))
-		ids = append(ids, from.save(t, src))
-	}
+	ids := saveThree(t, from)
 	plan, err := NewPlan(t.Context(), Options{From: from.open(t, "nas", true), To: to.open(t, "nas", true), Self: "nas"})
 	if err != nil {
 		t.Fatal(err)
