@@ -33,8 +33,8 @@ func (l *LogFile) open() (*os.File, error) {
 
 // refuses says why an open log must not be truncated; "" when it may. A writer that appends goes on at the new end. One
 // that does not goes on where it was, which leaves a hole of zeros in front, at which `docker logs` stops for good. The
-// engine opens a log for appending, and without when it has rotated it.
-func refuses(file *os.File) string {
+// engine opens a log for appending, and without when it has rotated it (moby daemon/logger/loggerutils/logfile.go).
+func (l *LogFile) refuses(file *os.File) string {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
 		return err.Error()
@@ -42,9 +42,24 @@ func refuses(file *os.File) string {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 {
 		return "it is not a plain file with one name"
 	}
+	writers, why := appenders(&st)
+	if why != "" {
+		return why
+	}
+	// Between two files of a rotation nobody has the log open, or the name is another file's already.
+	var named unix.Stat_t
+	err := unix.Lstat(filepath.Join(l.folder, l.name()), &named)
+	if err != nil || named.Ino != st.Ino || named.Dev != st.Dev || writers == 0 && l.Limited && l.State == "running" {
+		return "it is just being rotated; it stays below its max-size by itself"
+	}
+	return ""
+}
+
+// appenders counts the descriptors by which others append to a file, and says why not when one writes otherwise.
+func appenders(st *unix.Stat_t) (writers int, why string) {
 	descriptors, err := filepath.Glob("/proc/[0-9]*/fd/[0-9]*")
 	if err != nil {
-		return err.Error()
+		return 0, err.Error()
 	}
 	for _, link := range descriptors {
 		var other unix.Stat_t
@@ -55,12 +70,15 @@ func refuses(file *os.File) string {
 		switch {
 		case errors.Is(err, os.ErrNotExist): // closed meanwhile
 		case err != nil:
-			return "cannot see how the engine has it open: " + reason(err)
-		case flags&unix.O_ACCMODE != unix.O_RDONLY && flags&unix.O_APPEND == 0:
-			return "it has been rotated, and truncating it would break it; it stays below its max-size by itself"
+			return writers, "cannot see how the engine has it open: " + reason(err)
+		case flags&unix.O_ACCMODE == unix.O_RDONLY:
+		case flags&unix.O_APPEND == 0:
+			return writers, "it has been rotated, and truncating it would break it; it stays below its max-size by itself"
+		default:
+			writers++
 		}
 	}
-	return ""
+	return writers, ""
 }
 
 func isOwn(link string) bool {

@@ -93,5 +93,5 @@ func (l *LogFile) check() string {
 		return reason(err)
 	}
 	defer file.Close()
-	return refuses(file)
+	return l.refuses(file)
 }

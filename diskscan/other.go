@@ -41,4 +41,4 @@ func (l *LogFile) open() (*os.File, error) {
 	return nil, fmt.Errorf("open %s: %w", l.Path, errors.ErrUnsupported)
 }
 
-func refuses(*os.File) string { return errors.ErrUnsupported.Error() }
+func (l *LogFile) refuses(*os.File) string { return errors.ErrUnsupported.Error() }

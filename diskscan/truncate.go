@@ -118,7 +118,7 @@ func (p *TruncatePlan) truncate(l *LogFile, now time.Time) (t Truncated, err err
 			return t, err
 		}
 	}
-	if why := refuses(file); why != "" {
+	if why := l.refuses(file); why != "" {
 		return t, errors.New(why)
 	}
 	before, err := file.Stat()
