@@ -176,7 +176,7 @@ func sshProcesses(t *testing.T) []int {
 
 func poll(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within 10 s: %s", what)

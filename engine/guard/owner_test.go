@@ -129,7 +129,7 @@ func startOwner(t *testing.T, p ownerPlan) *owner {
 	t.Cleanup(func() {
 		o.kill()
 		// A guard that outlives its engine would go on trying for long.
-		eventually(t, 10*time.Second, "guard done", func() bool { return empty(t, o.dir) })
+		eventually(t, time.Minute, "guard done", func() bool { return empty(t, o.dir) })
 	})
 	return o
 }

@@ -55,10 +55,10 @@ func TestRealEngine(t *testing.T) {
 			c.before(d, t)
 			o.kill()
 			c.after(d, t)
-			eventually(t, 10*time.Second, "app and db run again", func() bool {
+			eventually(t, time.Minute, "app and db run again", func() bool {
 				return status(d, "app") == "running" && status(d, "db") == "running"
 			})
-			eventually(t, 10*time.Second, "journal removed", func() bool { return empty(t, o.dir) })
+			eventually(t, time.Minute, "journal removed", func() bool { return empty(t, o.dir) })
 		})
 	}
 }

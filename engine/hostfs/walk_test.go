@@ -195,7 +195,7 @@ func TestWalkEndsEarly(t *testing.T) {
 			time.Sleep(10 * time.Microsecond) // or the walk is over before it can be cancelled
 			return nil
 		})
-		if took := time.Since(cancelled); !errors.Is(err, context.Canceled) || took > 100*time.Millisecond {
+		if took := time.Since(cancelled); !errors.Is(err, context.Canceled) || took > time.Second {
 			t.Errorf("cancelled at %d: %v after %v", at, err, took)
 		}
 	}

@@ -60,7 +60,7 @@ func TestWalkReadsAheadWithinLimit(t *testing.T) {
 			return nil
 		}
 		first = false
-		deadline := time.Now().Add(10 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		idle, waiting := state()
 		for idle < 3 || waiting == 0 {
 			if time.Now().After(deadline) {

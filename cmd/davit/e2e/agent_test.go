@@ -33,7 +33,7 @@ func (s *site) createFar(t *testing.T, args ...string) farReport {
 // noHelpers waits until no helper container is there, and checks that no image and no note is.
 func (s *engineSite) noHelpers(t *testing.T) {
 	t.Helper()
-	eventually(t, 20*time.Second, "no helper container is left", func() bool {
+	eventually(t, time.Minute, "no helper container is left", func() bool {
 		out, err := s.Try(nil, "ps", "--all", "--quiet", "--filter", "label=davit.helper")
 		return err == nil && out == ""
 	})
@@ -91,7 +91,7 @@ func TestAgent(t *testing.T) {
 	t.Run("killed", func(t *testing.T) {
 		davit := s.catchHeld(t, "app", "paused", "--agent", "always", "--volume", "data", "--max-freeze", "60s")
 		davit.kill(t)
-		eventually(t, 10*time.Second, "app runs again", func() bool { return s.status("app") == "running" })
+		eventually(t, time.Minute, "app runs again", func() bool { return s.status("app") == "running" })
 		s.nothingToUndo(t)
 		s.ok(t, "recover")
 		s.noHelpers(t)

@@ -52,7 +52,7 @@ func TestAgentOverSSH(t *testing.T) {
 
 	davit := s.catchHeld(t, "app", "paused", "--volume", "data", "--max-freeze", "60s")
 	davit.kill(t)
-	eventually(t, 20*time.Second, "app runs again", func() bool { return s.status("app") == "running" })
+	eventually(t, time.Minute, "app runs again", func() bool { return s.status("app") == "running" })
 	s.nothingToUndo(t)
 	s.ok(t, "recover")
 	s.noHelpers(t)

@@ -47,7 +47,7 @@ func newEngineAPI(socket string) engineAPI {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}
-	return engineAPI{&http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: 10 * time.Second}}
+	return engineAPI{&http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: time.Minute}}
 }
 
 // rewrite is a shell's work that gives a freeze something to read: a large file that is always just written, and never
@@ -78,7 +78,7 @@ func (a engineAPI) status(name string) string {
 // says waits until a container has written a line.
 func (s *engineSite) says(t *testing.T, name, line string) {
 	t.Helper()
-	eventually(t, 30*time.Second, name+" says "+line, func() bool {
+	eventually(t, time.Minute, name+" says "+line, func() bool {
 		out, err := s.Try(nil, "logs", name)
 		return err == nil && strings.Contains(out, line)
 	})
@@ -87,7 +87,7 @@ func (s *engineSite) says(t *testing.T, name, line string) {
 // nothingToUndo waits until no journal is left.
 func (s *site) nothingToUndo(t *testing.T) {
 	t.Helper()
-	eventually(t, 10*time.Second, "no journal is left", func() bool {
+	eventually(t, time.Minute, "no journal is left", func() bool {
 		left, err := filepath.Glob(s.disk + "/state/guard/*.jsonl")
 		return err == nil && len(left) == 0
 	})

@@ -91,7 +91,7 @@ func TestKilledOverTLS(t *testing.T) {
 
 	t.Run("guard", func(t *testing.T) {
 		s.haltWhen(t, func() bool { return s.status("app") == "paused" }, create...).kill(t)
-		eventually(t, 20*time.Second, "app runs again", func() bool { return s.status("app") == "running" })
+		eventually(t, time.Minute, "app runs again", func() bool { return s.status("app") == "running" })
 		s.nothingToUndo(t)
 		s.ok(t, "recover")
 		s.noHelpers(t)

@@ -43,7 +43,7 @@ func (s *engineSite) killHeld(t *testing.T, consistency, held, engine string) {
 		s.Start(t)
 	}
 	since := time.Now()
-	eventually(t, 10*time.Second, "app runs again", func() bool { return s.status("app") == "running" })
+	eventually(t, time.Minute, "app runs again", func() bool { return s.status("app") == "running" })
 	t.Logf("app runs after %v", time.Since(since).Round(time.Millisecond))
 	s.nothingToUndo(t)
 	s.ok(t, "backup", "verify")

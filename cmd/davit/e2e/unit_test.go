@@ -94,9 +94,9 @@ func (s *hostSite) show(t *testing.T, unit, property string) string {
 func (s *hostSite) recovered(t *testing.T, consistency string) {
 	t.Helper()
 	since := time.Now()
-	eventually(t, 10*time.Second, "app runs again", func() bool { return s.api.status("app") == "running" })
+	eventually(t, time.Minute, "app runs again", func() bool { return s.api.status("app") == "running" })
 	t.Logf("app runs after %v", time.Since(since).Round(time.Millisecond))
-	eventually(t, 10*time.Second, "no journal is left", func() bool {
+	eventually(t, time.Minute, "no journal is left", func() bool {
 		out, _, _ := s.Run(t, "find", "/var/lib/davit/guard", "-name", "*.jsonl")
 		return out == ""
 	})
@@ -154,7 +154,7 @@ func (s *hostSite) runOutOfMemory(t *testing.T, unit string) {
 		echo "$1" > $g/cgroup.procs
 		sh -c "echo \$\$ > $g/cgroup.procs; exec prlimit --as=400000000 dd if=/dev/zero of=/dev/null bs=200M count=1"
 		exit 0`, "sh", s.show(t, unit, "MainPID"))
-	eventually(t, 10*time.Second, "davit is killed", func() bool { return !s.running(t, unit) })
+	eventually(t, time.Minute, "davit is killed", func() bool { return !s.running(t, unit) })
 	if got := s.show(t, unit, "ExecMainStatus"); got != "9" {
 		t.Errorf("the unit ended with %s, not by SIGKILL", got)
 	}
@@ -169,7 +169,7 @@ func TestPowerCutWhileContainersAreHeld(t *testing.T) {
 			s.PowerCut(t)
 			s.Boot(t)
 			s.connect(t)
-			eventually(t, 30*time.Second, "the engine is up", func() bool {
+			eventually(t, time.Minute, "the engine is up", func() bool {
 				_, _, code := s.Run(t, "docker", "version")
 				return code == 0
 			})
