@@ -110,7 +110,7 @@ func (r *createRun) publish(ctx context.Context) error {
 	if len(r.items) == 0 {
 		return fmt.Errorf("create snapshot: no item could be saved: %s", r.report.Problems[0].text())
 	}
-	if err := r.env.Repo.CheckHeads(); err != nil {
+	if err := r.session.Past(); err != nil {
 		r.report.Notes = append(r.report.Notes, err.Error())
 	}
 	r.report.finish()

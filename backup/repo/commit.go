@@ -13,7 +13,7 @@ import (
 // filled in, the items' blobs must be in the live index. In this order: the
 // snapshot index is put, all blobs become durable, the index file is written,
 // what a removal of blobs would take is rescued, then comes the ref, which makes
-// the snapshot exist, and at last index.json. When a removal that counted this
+// the snapshot exist, and index.json. When a removal that counted this
 // session as dead took what it needs, the error is a *RemovedError.
 //
 // When only index.json could not be written the snapshot exists: it is returned
@@ -35,18 +35,46 @@ func (s *Session) Commit(ctx context.Context, snap Snapshot) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
 	f := newRef(snap)
-	if err := s.publishRef(ctx, &f, false); err != nil {
+	o, err := s.offerRef(ctx, &f, false)
+	if err != nil {
 		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
 	}
-	// From here on the snapshot exists; being cancelled does not change that.
-	after := []func(context.Context) error{s.repo.rememberHeads}
-	if !s.repo.opt.AppendOnly {
-		after = append(after, s.repo.WriteIndexJSON)
-	}
-	if err := s.repo.together(context.WithoutCancel(ctx), after...); err != nil {
+	switch saved, err := s.confirm(ctx, o); {
+	case !saved:
+		return Snapshot{}, fmt.Errorf("commit snapshot: %w", err)
+	case err != nil:
 		return snap, fmt.Errorf("snapshot %s is saved: %w", snap.ID, err)
 	}
 	return snap, nil
+}
+
+// confirm makes an offer a snapshot. Beside that index.json is written, which tells of the refs that there are, and once
+// more when this one is withdrawn. Being cancelled does not change what index.json has to tell.
+func (s *Session) confirm(ctx context.Context, o *offer) (saved bool, err error) {
+	name := func(ctx context.Context) error {
+		if s.repo.opt.AppendOnly {
+			return nil
+		}
+		return s.repo.nameSnapshots(context.WithoutCancel(ctx), s.releaseLater)
+	}
+	var unnamed error
+	err = s.repo.together(ctx, o.confirm, func(ctx context.Context) error {
+		unnamed = name(ctx)
+		return nil
+	})
+	if err != nil {
+		return false, errors.Join(err, name(ctx))
+	}
+	return true, errors.Join(unnamed, s.repo.rememberHeads(o.heads))
+}
+
+// releaseLater gives back a lock on a server while the session goes on; Close waits for it.
+func (s *Session) releaseLater(lock *heldLock) {
+	if s.repo.Local() {
+		lock.Release()
+		return
+	}
+	s.releasing.Go(lock.Release)
 }
 
 func (s *Session) complete(snap *Snapshot) (err error) {
@@ -108,6 +136,11 @@ func (s *Session) checkItems(items []Item) error {
 // WriteIndexJSON regenerates index.json from the refs. It waits up to a minute
 // for others who do the same. Snapshots that cannot be read are left out.
 func (r *Repository) WriteIndexJSON(ctx context.Context) error {
+	return r.nameSnapshots(ctx, (*heldLock).Release)
+}
+
+// nameSnapshots is WriteIndexJSON, and gives its lock to release.
+func (r *Repository) nameSnapshots(ctx context.Context, release func(*heldLock)) error {
 	if err := r.mayReplace(); err != nil {
 		return fmt.Errorf("write index.json: %w", err)
 	}
@@ -115,7 +148,7 @@ func (r *Repository) WriteIndexJSON(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("write index.json: %w", err)
 	}
-	defer lock.Release()
+	defer release(lock)
 	snaps, err := r.namedSnapshots(ctx)
 	if unreadable := (*UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
 		return fmt.Errorf("write index.json: %w", err)

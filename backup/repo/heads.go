@@ -69,31 +69,35 @@ func (r *Repository) seenHeads() (map[string]Head, error) {
 // currentHeads is each host's newest snapshot, forgotten or not.
 func (r *Repository) currentHeads(ctx context.Context) (map[string]Head, error) {
 	refs, forgotten, err := r.refsEver(ctx)
-	if err != nil {
-		return nil, err
-	}
+	return headsOf(append(refs, forgotten...)), err
+}
+
+func headsOf(refs []ref) map[string]Head {
 	heads := make(map[string]Head)
-	for _, f := range append(refs, forgotten...) {
+	for _, f := range refs {
 		if f.Sequence > heads[f.Host].Sequence {
 			heads[f.Host] = Head{Sequence: f.Sequence, ID: f.ID, Time: f.Time}
 		}
 	}
-	return heads, nil
+	return heads
 }
 
 // CheckHeads compares the repository with what was last seen of it from this machine. A
 // *RollbackError tells that it has lost snapshots since. A clear repository, and one
 // that is seen for the first time, has no past.
 func (r *Repository) CheckHeads() error {
-	ctx := context.Background()
 	seen, err := r.seenHeads()
 	if err != nil || len(seen) == 0 {
 		return err
 	}
-	now, err := r.currentHeads(ctx)
+	now, err := r.currentHeads(context.Background())
 	if err != nil {
 		return err
 	}
+	return compareHeads(seen, now)
+}
+
+func compareHeads(seen, now map[string]Head) error {
 	for _, host := range sortedHosts(seen) {
 		if have := now[host].Sequence; have < seen[host].Sequence {
 			return &RollbackError{Host: host, Seen: seen[host], Have: have}
@@ -113,17 +117,22 @@ func sortedHosts(heads map[string]Head) []string {
 
 // RememberHeads notes what is there now for later CheckHeads. What was seen once is
 // not taken back by a repository that has less.
-func (r *Repository) RememberHeads() error { return r.rememberHeads(context.Background()) }
+func (r *Repository) RememberHeads() error {
+	if r.vault == nil || r.opt.HostKeys == "" {
+		return nil
+	}
+	now, err := r.currentHeads(context.Background())
+	if err != nil {
+		return err
+	}
+	return r.rememberHeads(now)
+}
 
-func (r *Repository) rememberHeads(ctx context.Context) error {
+func (r *Repository) rememberHeads(now map[string]Head) error {
 	if r.vault == nil || r.opt.HostKeys == "" {
 		return nil
 	}
 	seen, err := r.seenHeads()
-	if err != nil {
-		return err
-	}
-	now, err := r.currentHeads(ctx)
 	if err != nil {
 		return err
 	}

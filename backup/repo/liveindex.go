@@ -177,6 +177,17 @@ func (x *liveIndex) Refresh(ctx context.Context) error {
 	return errors.New("read index: its files keep changing")
 }
 
+// TakeListed makes the files of these names the known ones; when one of them is gone already, Refresh finds others.
+func (x *liveIndex) TakeListed(ctx context.Context, names []string) error {
+	x.refresh.Lock()
+	done, err := x.load(ctx, names)
+	x.refresh.Unlock()
+	if err != nil || done {
+		return err
+	}
+	return x.Refresh(ctx)
+}
+
 // TakeIn takes in a file that was written just now, without looking what else there is. When
 // it is merged already, Refresh does.
 func (x *liveIndex) TakeIn(ctx context.Context, name string) error {

@@ -103,29 +103,30 @@ func newRef(snap Snapshot) ref {
 	}
 }
 
-// numberRef makes a ref the next in its host's sequence.
-func (r *Repository) numberRef(ctx context.Context, f *ref) error {
+// numberRef makes a ref the next in its host's sequence. It returns the newest snapshot of each host, this one among them.
+func (r *Repository) numberRef(ctx context.Context, f *ref) (map[string]Head, error) {
 	refs, forgotten, err := r.refsEver(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f.Sequence, f.Previous = 1, ""
 	seen, err := r.seenHeads()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if head, ok := seen[f.Host]; ok { // a number is not used again, though somebody took its snapshot away
 		f.Sequence, f.Previous = head.Sequence+1, head.ID
 	}
-	for i, other := range append(refs, forgotten...) {
+	all := append(refs, forgotten...)
+	for i, other := range all {
 		if other.ID == f.ID {
-			return &ExistsError{ID: f.ID, Forgotten: i >= len(refs)}
+			return nil, &ExistsError{ID: f.ID, Forgotten: i >= len(refs)}
 		}
 		if other.Host == f.Host && other.Sequence >= f.Sequence {
 			f.Sequence, f.Previous = other.Sequence+1, other.ID
 		}
 	}
-	return nil
+	return headsOf(append(all, *f)), nil
 }
 
 // refsEver reads the refs that there are, and those of the tombstones.

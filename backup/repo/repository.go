@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"davit/backup/repo/storage"
@@ -42,8 +44,9 @@ type Repository struct {
 	index  *liveIndex
 	writes writes
 	randMu sync.Mutex
-	trace  func(step string) // of the gc protocol, before it is taken; nil: none
-	pause  time.Duration     // before a lock is tried again; 0: as lockPause says
+	gcSeen atomic.Pointer[int64] // the newest removal when a repository on a server was opened, until a session begins
+	trace  func(step string)     // of the gc protocol, before it is taken; nil: none
+	pause  time.Duration         // before a lock is tried again; 0: as lockPause says
 }
 
 // Open opens the repository in dir. It returns ErrNoRepository for an absent or
@@ -68,28 +71,44 @@ func openIn(ctx context.Context, store storage.Storage, o Options) (*Repository,
 	if err != nil {
 		return nil, err
 	}
-	config, err := readConfig(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	v, err := o.vaultOf(store, config)
-	if err != nil {
-		return nil, err
-	}
-	if err := store.Identify(config.ID); err != nil {
-		return nil, err
-	}
-	r := &Repository{store: store, opt: o, config: config, vault: v}
-	if v != nil {
-		v.wrapped = func() ([]wrappedKey, error) { return r.wrappedKeys(context.Background()) }
-		v.damaged = func(id string) error { return r.checkKey(context.Background(), id) }
-	}
-	r.index = newLiveIndex(store)
+	r := &Repository{store: store, opt: o, index: newLiveIndex(store)}
 	r.writes.running = make(map[writeKey]*runningWrite)
-	if err := r.index.Refresh(ctx); err != nil {
+	names, err := r.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.vault, err = o.vaultOf(store, r.config); err != nil {
+		return nil, err
+	}
+	if r.vault != nil {
+		r.vault.wrapped = func() ([]wrappedKey, error) { return r.wrappedKeys(context.Background()) }
+		r.vault.damaged = func(id string) error { return r.checkKey(context.Background(), id) }
+	}
+	if err := store.Identify(r.config.ID); err != nil {
+		return nil, err
+	}
+	if err := r.index.TakeListed(ctx, names); err != nil {
 		return nil, errors.Join(err, r.index.Close())
 	}
 	return r, nil
+}
+
+// look reads the config, and beside it what is needed next. Where there is no repository nothing else counts.
+func (r *Repository) look(ctx context.Context) (index []string, err error) {
+	var errs [3]error
+	_ = r.together(ctx, func(ctx context.Context) error {
+		r.config, errs[0] = readConfig(ctx, r.store)
+		return nil
+	}, func(ctx context.Context) error {
+		index, errs[1] = listIndex(ctx, r.store)
+		return nil
+	}, func(ctx context.Context) error {
+		if !r.Local() && !r.opt.ReadOnly {
+			errs[2] = r.lookForGC(ctx)
+		}
+		return nil
+	})
+	return index, cmp.Or(errs[:]...)
 }
 
 // vaultOf finds what this host knows of the keys of the repository, and refuses

@@ -42,41 +42,58 @@ func (s *Session) learnCondemned(ctx context.Context) error {
 	})
 }
 
-// publishRef puts a ref after everything that it leads to was rescued from the
-// removals that are going on, and withdraws it when a later one took some of it
-// nevertheless. One that is there again is put as it was.
-func (s *Session) publishRef(ctx context.Context, f *ref, again bool) error {
+// offer is a ref that was put, and is to be confirmed.
+type offer struct {
+	rescuer
+	ref   ref             // as it was when its blobs were looked for
+	heads map[string]Head // of a new one, as numberRef returned them
+}
+
+// offerRef puts a ref after everything that it leads to was rescued from the
+// removals that are going on. One that is there again is put as it was.
+func (s *Session) offerRef(ctx context.Context, f *ref, again bool) (*offer, error) {
 	if age := s.repo.opt.Now().Sub(s.began); age > maxSession {
-		return fmt.Errorf("the session is %d days old: removals that it knows nothing of may be forgotten by now", age/(24*time.Hour))
+		return nil, fmt.Errorf("the session is %d days old: removals that it knows nothing of may be forgotten by now", age/(24*time.Hour))
 	}
-	rescue := rescuer{session: s, snapshot: f.ID, settled: make(map[int64]bool)}
-	if err := rescue.held(ctx); err != nil {
-		return err
+	o := &offer{rescuer: rescuer{session: s, snapshot: f.ID, settled: make(map[int64]bool)}, ref: *f}
+	if err := o.held(ctx); err != nil {
+		return nil, err
 	}
 	var seen int64
-	leads := *f
 	steps := []func(context.Context) error{func(ctx context.Context) (err error) {
-		seen, err = rescue.all(ctx, leads)
+		seen, err = o.all(ctx, o.ref)
 		return err
 	}}
 	if !again {
-		steps = append(steps, func(ctx context.Context) error { return s.repo.numberRef(ctx, f) })
+		steps = append(steps, func(ctx context.Context) (err error) {
+			o.heads, err = s.repo.numberRef(ctx, f)
+			return err
+		})
 	}
 	if err := s.repo.together(ctx, steps...); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.Sync(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	s.repo.at("ref")
 	if err := s.repo.putRef(ctx, f, seen, again); err != nil {
-		return err
+		return nil, err
 	}
 	s.repo.at("after ref")
-	if _, err := rescue.all(ctx, leads); err != nil {
-		return errors.Join(err, s.repo.removeRef(context.WithoutCancel(ctx), f.ID))
+	return o, nil
+}
+
+// confirm looks whether a later removal took some of it nevertheless, and withdraws it then.
+func (o *offer) confirm(ctx context.Context) error {
+	_, err := o.all(ctx, o.ref)
+	if err == nil {
+		err = o.session.Sync(ctx)
 	}
-	return s.Sync(ctx)
+	if err != nil {
+		err = errors.Join(err, o.session.repo.removeRef(context.WithoutCancel(ctx), o.snapshot))
+	}
+	return err
 }
 
 // rescuer speaks for the blobs of one snapshot.

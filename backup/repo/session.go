@@ -41,11 +41,13 @@ type Session struct {
 	seen   time.Time      // when its file was written, by the storage's clock
 	gcSeen int64          // the newest removal that was there before this session
 	gcDone map[int64]bool // removals that were over when it began
+	past   error          // what CheckHeads found then
 
-	closed atomic.Bool
-	cancel context.CancelFunc // ends the keeper
-	done   sync.WaitGroup
-	wake   chan struct{} // a Sync is due
+	closed    atomic.Bool
+	cancel    context.CancelFunc // ends the keeper
+	done      sync.WaitGroup     // it has ended
+	wake      chan struct{}      // a Sync is due
+	releasing sync.WaitGroup     // locks are given back
 
 	mu       sync.Mutex              // guards what follows
 	indexes  int64                   // index files written
@@ -73,7 +75,7 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 		return nil, fmt.Errorf("begin session: %w", err)
 	}
 	r.at("session")
-	if err := r.together(ctx, s.removeLeftovers, s.learnCondemned, r.index.Refresh, r.learnTrusted); err != nil {
+	if err := r.together(ctx, s.removeLeftovers, s.learnCondemned, r.index.Refresh, s.learnPast); err != nil {
 		return nil, errors.Join(fmt.Errorf("begin session: %w", err), s.release(context.WithoutCancel(ctx)))
 	}
 	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -81,6 +83,26 @@ func (r *Repository) Begin(ctx context.Context, info SessionInfo) (*Session, err
 	s.done.Go(func() { s.keep(keeping) })
 	return s, nil
 }
+
+// learnPast looks, in an encrypted repository, at what hosts have made so far.
+func (s *Session) learnPast(ctx context.Context) error {
+	if s.repo.vault == nil {
+		return nil
+	}
+	refs, forgotten, err := s.repo.refsEver(ctx)
+	if err != nil {
+		return err
+	}
+	seen, err := s.repo.seenHeads()
+	if err == nil {
+		err = compareHeads(seen, headsOf(append(refs, forgotten...)))
+	}
+	s.past = err
+	return s.repo.learnTrusted(ctx, refs)
+}
+
+// Past is what CheckHeads found when the session began: nil, or why what is there is not what was seen.
+func (s *Session) Past() error { return s.past }
 
 // Close ends the session and removes its file. What was put but not synced is
 // not published by this.
@@ -90,7 +112,8 @@ func (s *Session) Close() error {
 	}
 	s.cancel()
 	s.done.Wait()
-	if err := errors.Join(s.dropHeld(), s.release(context.Background())); err != nil {
+	err := errors.Join(s.dropHeld(), s.release(context.Background()))
+	if s.releasing.Wait(); err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
 	return nil

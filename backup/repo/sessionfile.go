@@ -35,6 +35,22 @@ type sessionFile struct {
 	Process process `json:"process"`
 }
 
+// lookForGC notes the newest removal for the first session, which saves that a round trip. One that came since counts as
+// not seen: it waits for the session's end.
+func (r *Repository) lookForGC(ctx context.Context) error {
+	seen, err := r.newestGC(ctx)
+	if err == nil {
+		r.gcSeen.Store(&seen)
+	}
+	return err
+}
+
+// newestGC is the number of the newest removal, or 0.
+func (r *Repository) newestGC(ctx context.Context) (int64, error) {
+	runs, err := r.gcRuns(ctx)
+	return highestGC(runs), err
+}
+
 // register writes the session's file. What it says of removals is from before
 // the file is there: of a later one the session may know nothing.
 func (s *Session) register(ctx context.Context) (err error) {
@@ -45,11 +61,11 @@ func (s *Session) register(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	runs, err := s.repo.gcRuns(ctx)
-	if err != nil {
+	if seen := s.repo.gcSeen.Swap(nil); seen != nil {
+		s.gcSeen = *seen
+	} else if s.gcSeen, err = s.repo.newestGC(ctx); err != nil {
 		return err
 	}
-	s.gcSeen = highestGC(runs)
 	content, err := encodeChecked(sessionFile{
 		Version: 1, ID: s.id, Host: s.host, PID: os.Getpid(), BootID: process.Boot,
 		Time: s.repo.opt.Now().UTC().Round(0), Job: s.job, GCSeen: s.gcSeen, Process: process,

@@ -59,14 +59,7 @@ const trustedRefs = 10
 
 // learnTrusted finds what this host may take for stored. What cannot be read is not
 // trusted, and costs room.
-func (r *Repository) learnTrusted(ctx context.Context) error {
-	if r.vault == nil {
-		return nil
-	}
-	refs, _, err := r.refs(ctx)
-	if err != nil {
-		return err
-	}
+func (r *Repository) learnTrusted(ctx context.Context, refs []ref) error {
 	slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(b.Sequence, a.Sequence) })
 	g := newGraph(r)
 	type series struct{ host, job string }

@@ -81,7 +81,11 @@ func (s *Session) undelete(ctx context.Context, t tombstone) error {
 		return lost
 	}
 	f := t.Ref
-	if err := s.publishRef(ctx, &f, true); err != nil {
+	o, err := s.offerRef(ctx, &f, true)
+	if err == nil {
+		err = o.confirm(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	return r.removeTombstone(ctx, t.ID)

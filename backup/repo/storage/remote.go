@@ -59,7 +59,7 @@ type remote struct {
 	cache    cache
 	expired  time.Duration // age at which a lock's holder counts as dead
 	answered atomic.Bool   // the server did once
-	released sync.Map      // names of this client's tickets that could not be removed
+	released sync.Map      // names of this client's tickets that are being removed, or could not be
 	written  sync.Map      // of Put with Caching: the bytes, by name
 }
 
@@ -164,7 +164,7 @@ func (r *remote) Get(ctx context.Context, name string, limit int64) (data []byte
 		if size > limit {
 			return tooLong(name, size)
 		}
-		data, err = io.ReadAll(limitReader(ctx, r.down, &sizedReader{in: in, left: size}))
+		data, err = readWhole(limitReader(ctx, r.down, &sizedReader{in: in, left: size}), size)
 		return err
 	})
 	if err != nil {
@@ -238,7 +238,7 @@ func (r *remote) stream(ctx context.Context, name string) (io.ReadCloser, int64,
 			return nil
 		}
 		defer in.Close()
-		data, err := io.ReadAll(limitReader(trying, r.down, whole))
+		data, err := readWhole(limitReader(trying, r.down, whole), n)
 		out = io.NopCloser(bytes.NewReader(data))
 		return err
 	})
@@ -246,6 +246,13 @@ func (r *remote) stream(ctx context.Context, name string) (io.ReadCloser, int64,
 		return nil, 0, fmt.Errorf("get %s: %w", name, err)
 	}
 	return out, size, nil
+}
+
+// readWhole reads what is as long as the server told; -1, when it did not, is nothing.
+func readWhole(in io.Reader, size int64) ([]byte, error) {
+	data := make([]byte, max(0, size))
+	_, err := io.ReadFull(in, data)
+	return data, err
 }
 
 type readCloser struct {

@@ -170,8 +170,9 @@ func (l *remoteLock) Release() {
 	l.done.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
 	defer cancel()
-	if l.r.Remove(ctx, l.name) != nil {
-		l.r.released.Store(l.name, true) // for others it expires
+	l.r.released.Store(l.name, true)
+	if l.r.Remove(ctx, l.name) == nil { // else it expires for others
+		l.r.released.Delete(l.name)
 	}
 }
 
