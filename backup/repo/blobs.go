@@ -70,6 +70,32 @@ func (r *Repository) HasFile(ctx context.Context, d Digest) (size int64, ok bool
 	return there(d, info, err)
 }
 
+// presence is what HasFile says of one of many blobs.
+type presence struct {
+	size  int64
+	there bool
+}
+
+// whole tells that the blob's file is there with its length.
+func (p presence) whole(b Blob) bool { return p.there && p.size == b.Stored }
+
+// haveFiles asks HasFile for many blobs, of a server several at a time.
+func (r *Repository) haveFiles(ctx context.Context, blobs []Blob) ([]presence, error) {
+	found := make([]presence, len(blobs))
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	storage.Each(r.readers(), len(blobs), func(i int) {
+		if ctx.Err() != nil {
+			return
+		}
+		var err error
+		if found[i].size, found[i].there, err = r.HasFile(ctx, blobs[i].Digest); err != nil {
+			stop(err)
+		}
+	})
+	return found, context.Cause(ctx)
+}
+
 // there is what HasFile says after a look.
 func there(d Digest, info storage.Info, err error) (size int64, ok bool, _ error) {
 	if errors.Is(err, fs.ErrNotExist) {

@@ -33,6 +33,14 @@ func (g *graph) Has(d Digest) bool {
 	return ok
 }
 
+func (g *graph) blobs() []Blob {
+	blobs := make([]Blob, len(g.nodes))
+	for i, n := range g.nodes {
+		blobs[i] = n.blob
+	}
+	return blobs
+}
+
 // addRef adds a snapshot and tells where its index is.
 func (g *graph) addRef(ctx context.Context, f ref) (int32, error) {
 	d, err := ParseDigest(f.Digest)

@@ -169,8 +169,10 @@ func (r *Repository) documents(ctx context.Context, folder, suffix string, names
 }
 
 // readers is how many requests are worth having under way at once.
-func (r *Repository) readers() int {
-	if r.store.Local() {
+func (r *Repository) readers() int { return readers(r.store) }
+
+func readers(store storage.Storage) int {
+	if store.Local() {
 		return 1
 	}
 	return remoteReaders

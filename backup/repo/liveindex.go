@@ -232,29 +232,40 @@ func listIndex(ctx context.Context, store storage.Storage) ([]string, error) {
 // of them is gone already.
 func (x *liveIndex) load(ctx context.Context, names []string) (done bool, err error) {
 	next := x.reusable(names)
-	for _, name := range names {
-		if next.knows(name) {
-			continue
-		}
-		f, prefixes, err := openIndexFile(ctx, x.store, indexDir, name)
+	missing := slices.DeleteFunc(slices.Clone(names), next.knows)
+	errs := x.open(ctx, next, missing)
+	for i, err := range errs {
 		switch {
+		case err == nil:
 		case errors.Is(err, fs.ErrNotExist):
 			next.closeOpened()
 			return false, nil
-		case err != nil && ctx.Err() != nil:
+		case ctx.Err() != nil:
 			next.closeOpened()
 			return false, context.Cause(ctx)
 		case isUnreached(x.store, err):
 			next.closeOpened()
 			return false, fmt.Errorf("read index: %w", err)
-		case err != nil:
-			next.problems[name] = err
 		default:
-			next.add(f, prefixes)
+			next.problems[missing[i]] = err
 		}
 	}
 	x.install(next)
 	return true, nil
+}
+
+// open adds files to a state, in the order of their names, and returns what is wrong with each.
+func (x *liveIndex) open(ctx context.Context, into *indexState, names []string) []error {
+	files, prefixes, errs := make([]*indexFile, len(names)), make([][]uint64, len(names)), make([]error, len(names))
+	storage.Each(readers(x.store), len(names), func(i int) {
+		files[i], prefixes[i], errs[i] = openIndexFile(ctx, x.store, indexDir, names[i])
+	})
+	for i, f := range files {
+		if errs[i] == nil {
+			into.add(f, prefixes[i])
+		}
+	}
+	return errs
 }
 
 // isUnreached tells a server that does not answer from a file that is damaged.

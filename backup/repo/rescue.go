@@ -165,11 +165,7 @@ func (c *rescuer) all(ctx context.Context, f ref) (seen int64, err error) {
 				return 0, c.session.repo.removedIf(ctx, f.ID, err)
 			}
 		}
-		blobs := make([]Blob, len(c.graph.nodes))
-		for i, n := range c.graph.nodes {
-			blobs[i] = n.blob
-		}
-		if err := c.rescue(ctx, run.number, blobs); err != nil {
+		if err := c.rescue(ctx, run.number, c.graph.blobs()); err != nil {
 			return 0, err
 		}
 		c.settled[run.number] = true
@@ -262,13 +258,13 @@ func (c *rescuer) check(ctx context.Context, wanted []Blob) error {
 	if err := r.index.Refresh(ctx); err != nil {
 		return err
 	}
+	found, err := r.haveFiles(ctx, wanted)
+	if err != nil {
+		return err
+	}
 	lost := &RemovedError{Snapshot: c.snapshot}
-	for _, b := range wanted {
-		size, there, err := r.HasFile(ctx, b.Digest)
-		if err != nil {
-			return err
-		}
-		there = there && size == b.Stored
+	for i, b := range wanted {
+		there := found[i].whole(b)
 		if !there {
 			if there, err = c.session.putBack(ctx, b.Digest); err != nil {
 				return fmt.Errorf("put blob %s back: %w", b.Digest, err)

@@ -75,15 +75,11 @@ func (r *Repository) learnTrusted(ctx context.Context, refs []ref) error {
 			return context.Cause(ctx)
 		}
 	}
-	blobs := make([]Blob, len(g.nodes))
-	for i, n := range g.nodes {
-		blobs[i] = n.blob
-	}
 	written, err := r.readWritten(ctx)
 	if err != nil {
 		return err
 	}
-	r.index.trust(append(blobs, written...))
+	r.index.trust(append(g.blobs(), written...))
 	return nil
 }
 

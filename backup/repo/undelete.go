@@ -65,13 +65,14 @@ func (s *Session) undelete(ctx context.Context, t tombstone) error {
 	if err != nil {
 		return r.removedIf(ctx, t.ID, err)
 	}
-	for _, n := range g.nodes {
-		b := n.blob
-		size, ok, err := r.HasFile(ctx, b.Digest)
+	blobs := g.blobs()
+	found, err := r.haveFiles(ctx, blobs)
+	if err != nil {
+		return err
+	}
+	for i, b := range blobs {
 		switch {
-		case err != nil:
-			return err
-		case !ok || size != b.Stored:
+		case !found[i].whole(b):
 			lost.Blobs, lost.First = lost.Blobs+1, b.Digest
 		case !r.index.indexed(b) && !r.index.IsCondemned(b.Digest): // else it is rescued first
 			r.index.AddSaved(b)
