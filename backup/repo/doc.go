@@ -71,7 +71,7 @@
 // out what is there. It is written under the gc's lock.
 //
 // A session is {version, id, host, pid, bootId, time, job, gcSeen}; gcSeen is the
-// highest number of a removal that was there before the session's file was.
+// highest number of a removal that was seen before the session's file was there.
 //
 // A snapshot is an OCI image index of artifactType
 // application/vnd.davit.snapshot.v1 with the annotations davit.snapshot (its
@@ -181,7 +181,8 @@
 // # The order of a run
 //
 // Session file; chunks, parts, items, snapshot index; syncfs; index file; ref
-// (fsync, rename, fsync of the folder); index.json under the lock. Sync does
+// (fsync, rename, fsync of the folder); index.json under the lock, beside the last
+// look for removals, and once more if that withdraws the ref. Sync does
 // syncfs and the index file every 60 seconds or 512 MiB, so that an interrupted
 // run is resumed from there. A blob's file is never replaced by one that is not
 // durable.
