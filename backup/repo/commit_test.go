@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"davit/backup/repo/storage"
+	"davit/backup/repo/storage/storagetest"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -346,5 +350,40 @@ func TestEscapeName(t *testing.T) {
 	}
 	if strings.Contains(escapeName("a\x00b"), "\x00") {
 		t.Error("a zero byte stays")
+	}
+}
+
+// A snapshot that is withdrawn when its ref was there already is not named by index.json either, which is written meanwhile.
+func TestWithdrawnIsNotNamed(t *testing.T) {
+	store, err := storage.NewRemote(storagetest.NewMemory(), storage.Options{Cache: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := InitIn(t.Context(), store, Options{Host: "nas"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s := begin(t, r)
+	first := commitTree(t, s, "first", 1)
+	item, err := putTree(t.Context(), s, "second", makeChunk(3, 1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r.trace = func(step string) {
+		if step == "after ref" {
+			cancel()
+		}
+	}
+	if snap, err := s.Commit(ctx, Snapshot{Complete: true, Items: []Item{item}}); !errors.Is(err, context.Canceled) || snap.ID != "" {
+		t.Fatalf("commit: %+v, %v", snap, err)
+	}
+	if snaps, err := r.Snapshots(t.Context()); err != nil || len(snaps) != 1 || snaps[0].ID != first.ID {
+		t.Errorf("snapshots: %+v, %v", snaps, err)
+	}
+	names, err := store.Get(t.Context(), "index.json", mib)
+	if err != nil || !strings.Contains(string(names), first.ID) || strings.Contains(string(names), "second") {
+		t.Errorf("index.json: %s, %v", names, err)
 	}
 }
