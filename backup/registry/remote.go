@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -125,6 +126,9 @@ func (r *Remote) snapshots(ctx context.Context) (ids []string, err error) {
 	})
 	if isAbsent(err) || notFound(err) {
 		return nil, nil
+	}
+	if request := (*url.Error)(nil); errors.As(err, &request) {
+		err = request.Err // the caller names the place, and tells no requests
 	}
 	return ids, err
 }
