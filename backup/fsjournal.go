@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,21 +81,14 @@ func (j *fsJournal) remove(path string) error {
 
 // RecoverSnapshots removes the file system snapshots that runs which are dead have left, and returns their paths.
 func RecoverSnapshots(stateDir string) (removed []string, err error) {
-	entries, err := os.ReadDir(fsFolder(stateDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	paths, err := hostfs.Matching(fsFolder(stateDir), "*.json")
 	if err != nil {
 		return nil, fmt.Errorf("read state folder: %w", err)
 	}
 	var errs []error
-	for _, e := range entries {
-		id, ok := strings.CutSuffix(e.Name(), ".json")
-		if !ok {
-			continue
-		}
-		j := &fsJournal{path: filepath.Join(fsFolder(stateDir), e.Name())}
-		if j.lock, err = lockJournal(j.path, id); err != nil {
+	for _, path := range paths {
+		j := &fsJournal{path: path}
+		if j.lock, err = lockJournal(j.path, strings.TrimSuffix(filepath.Base(path), ".json")); err != nil {
 			var busy *busyError
 			if !errors.As(err, &busy) {
 				errs = append(errs, err)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"davit/engine/hostfs"
@@ -196,20 +195,13 @@ func renameFolder(from, to string) error {
 
 // openInPlaceJournals reads all journals, oldest first, without locking them.
 func openInPlaceJournals(stateDir string) ([]*inPlaceJournal, error) {
-	dir := inPlaceFolder(stateDir)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	paths, err := hostfs.Matching(inPlaceFolder(stateDir), "*.json")
 	if err != nil {
 		return nil, fmt.Errorf("read state folder: %w", err)
 	}
 	var list []*inPlaceJournal
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".json") {
-			continue
-		}
-		j := &inPlaceJournal{path: filepath.Join(dir, e.Name())}
+	for _, path := range paths {
+		j := &inPlaceJournal{path: path}
 		data, err := os.ReadFile(j.path)
 		if err != nil {
 			return nil, fmt.Errorf("read journal: %w", err)

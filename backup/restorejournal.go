@@ -106,20 +106,12 @@ func (j *restoreJournal) Close() error {
 
 // readRestoreRecords reads the journals of a state folder with their paths, those of one snapshot or all of them.
 func readRestoreRecords(stateDir, snapshot string) (map[string]restoreRecord, error) {
-	dir := restoreFolder(stateDir)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	paths, err := hostfs.Matching(restoreFolder(stateDir), snapshot+"*.json")
 	if err != nil {
 		return nil, fmt.Errorf("read state folder: %w", err)
 	}
 	records := map[string]restoreRecord{}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".json") || !strings.HasPrefix(e.Name(), snapshot) {
-			continue
-		}
-		path := filepath.Join(dir, e.Name())
+	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // of a run that ended meanwhile

@@ -4,18 +4,18 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"davit/engine/hostfs"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"davit/engine/hostfs"
 )
 
 // RecordFormat is the format of run records. The first ones have none.
@@ -128,19 +128,13 @@ func syncFolder(dir string) error {
 
 // History reads the records of all runs, newest first.
 func History(state string) ([]Record, error) {
-	entries, err := os.ReadDir(runsFolder(state))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	paths, err := hostfs.Matching(runsFolder(state), "*.jsonl")
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
 	var all []Record
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".jsonl") {
-			continue
-		}
-		r, err := readRecord(filepath.Join(runsFolder(state), e.Name()))
+	for _, path := range paths {
+		r, err := readRecord(path)
 		if err != nil {
 			return nil, err
 		}

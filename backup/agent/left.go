@@ -27,7 +27,7 @@ func writeNote(stateDir, run, reference string) (*hostfs.Note, error) {
 }
 
 func leftNotes(stateDir string) ([]string, error) {
-	return hostfs.Notes(noteFolder(stateDir), "?*"+noteSuffix)
+	return hostfs.Matching(noteFolder(stateDir), "?*"+noteSuffix)
 }
 
 // Left tells whether there may be something for Recover to do.

@@ -59,7 +59,7 @@ func adopt(path string) (*journal, error) {
 
 // leftJournals are the paths of the journals that there are.
 func leftJournals(stateDir string) ([]string, error) {
-	return hostfs.Notes(folder(stateDir), "*"+journalSuffix)
+	return hostfs.Matching(folder(stateDir), "*"+journalSuffix)
 }
 
 // alive tells whether a run still holds its journal.

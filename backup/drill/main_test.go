@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"davit/backup"
+	"davit/backup/agent"
 	"davit/backup/repo"
 	"davit/engine"
 	"davit/engine/enginetest"
@@ -58,6 +59,7 @@ func connectTo(ctx context.Context, t testing.TB, endpoint, disk string, r *repo
 	}
 	t.Cleanup(func() { _ = eng.Close() })
 	env := testEnv(eng, disk, r)
+	env.Mount = (&agent.Holding{Engine: eng, StateDir: env.StateDir, Rand: rand.Reader}).Mount
 	env.Hold = backup.GuardedBy(guard.Options{StateDir: backup.GuardFolder(env.StateDir), Endpoint: eng.Endpoint()}, guard.Of(eng))
 	return eng, env
 }

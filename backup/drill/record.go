@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"davit/engine/hostfs"
 )
@@ -36,22 +34,16 @@ func writeReport(stateDir string, r *Report) error {
 // Reports reads the reports of a state folder, newest first. What cannot be read is left out and told by the error beside
 // the list. Drills that were killed say so.
 func Reports(stateDir string) ([]*Report, error) {
-	entries, err := os.ReadDir(folder(stateDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	paths, err := hostfs.Matching(folder(stateDir), "[^.]*.json")
 	if err != nil {
 		return nil, fmt.Errorf("read reports of drills: %w", err)
 	}
 	var list []*Report
 	var errs []error
-	for _, e := range slices.Backward(entries) {
-		if !strings.HasSuffix(e.Name(), ".json") || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		r, err := readReport(filepath.Join(folder(stateDir), e.Name()))
+	for _, path := range slices.Backward(paths) {
+		r, err := readReport(path)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("read report %s: %w", e.Name(), err))
+			errs = append(errs, fmt.Errorf("read report %s: %w", filepath.Base(path), err))
 			continue
 		}
 		if r.Verdict == Running && !alive(stateDir, r.ID) {

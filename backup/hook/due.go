@@ -44,7 +44,7 @@ type Connect func(ctx context.Context, reference string) (eng Engine, done func(
 // Recover runs what killed processes left due, each on the engine where it was noted. What cannot be run now stays, and is
 // told by the error; those of living processes are left alone.
 func Recover(ctx context.Context, stateDir string, now func() time.Time, connect Connect) ([]Recovered, error) {
-	paths, err := hostfs.Notes(dueFolder(stateDir), "post-*")
+	paths, err := hostfs.Matching(dueFolder(stateDir), "post-*")
 	if err != nil {
 		return nil, fmt.Errorf("read what is due: %w", err)
 	}

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"davit/engine/hostfs"
@@ -33,14 +31,14 @@ func OpenHistory(stateDir string) *History {
 // List returns the records, newest first. What cannot be read is left out and told by err beside the list.
 // Records of runs that were killed say so.
 func (h *History) List() (list []*Record, err error) {
-	names, err := h.names()
+	paths, err := hostfs.Matching(h.dir, "[^.]*.json")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read history: %w", err)
 	}
 	running := lockHeld(h.dir)
 	var errs []error
-	for _, name := range slices.Backward(names) {
-		r, err := h.read(name)
+	for _, path := range slices.Backward(paths) {
+		r, err := readRecord(path)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -53,30 +51,13 @@ func (h *History) List() (list []*Record, err error) {
 	return list, errors.Join(errs...)
 }
 
-// names are those of the records' files, oldest first.
-func (h *History) names() ([]string, error) {
-	entries, err := os.ReadDir(h.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read history: %w", err)
-	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".json") && !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, e.Name())
-		}
-	}
-	return names, nil
-}
-
-func (h *History) read(name string) (*Record, error) {
-	f, err := os.Open(filepath.Join(h.dir, name))
+func readRecord(path string) (*Record, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	defer f.Close()
+	name := filepath.Base(path)
 	data, err := io.ReadAll(io.LimitReader(f, maxRecordFile))
 	if err != nil {
 		return nil, fmt.Errorf("read record %s: %w", name, err)

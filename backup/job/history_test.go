@@ -63,7 +63,7 @@ func TestHistoryKilled(t *testing.T) {
 	if err := h.tidy("another"); err != nil {
 		t.Fatal(err)
 	}
-	if kept, err := h.read(rec.ID + ".json"); err != nil || kept.Result != ResultKilled {
+	if kept, err := readRecord(filepath.Join(h.dir, rec.ID+".json")); err != nil || kept.Result != ResultKilled {
 		t.Errorf("%+v, %v", kept, err)
 	}
 }

@@ -98,23 +98,3 @@ func IsHeld(path string) bool {
 	defer f.Close()
 	return errors.Is(LockShared(f), ErrLocked)
 }
-
-// Notes are the paths of the notes in a folder, which may be missing, whose names match a pattern of [filepath.Match].
-func Notes(dir, pattern string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look for notes: %w", err)
-	}
-	var paths []string
-	for _, e := range entries {
-		if ok, err := filepath.Match(pattern, e.Name()); err != nil {
-			return nil, fmt.Errorf("look for notes: %w", err)
-		} else if ok {
-			paths = append(paths, filepath.Join(dir, e.Name()))
-		}
-	}
-	return paths, nil
-}

@@ -96,11 +96,11 @@ func TestNotes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	paths, err := hostfs.Notes(dir, "*.json")
+	paths, err := hostfs.Matching(dir, "*.json")
 	if err != nil || len(paths) != 2 || paths[0] != filepath.Join(dir, "a.json") {
 		t.Errorf("%v, %v", paths, err)
 	}
-	if paths, err := hostfs.Notes(filepath.Join(dir, "missing"), "*.json"); len(paths) != 0 || err != nil {
+	if paths, err := hostfs.Matching(filepath.Join(dir, "missing"), "*.json"); len(paths) != 0 || err != nil {
 		t.Errorf("%v, %v", paths, err)
 	}
 }
