@@ -52,7 +52,7 @@ func planScale(t *testing.T, eng *engine.Engine) {
 		t.Fatal(err)
 	}
 	best := time.Hour
-	for range 3 { // another job of this machine may take one of them
+	for round := 0; round < 3 || round < 20 && best > 2*time.Second; round++ { // other jobs of this machine may take some of them
 		began := time.Now()
 		plan, facts, err := Make(t.Context(), eng, policy, Options{}, ReadOptions{Now: time.Now})
 		if err != nil {
