@@ -52,6 +52,21 @@ func initOn(t testing.TB, at storagetest.Server) {
 	}
 }
 
+// initInMemory makes a repository on a server that is in this process.
+func initInMemory(t testing.TB) *Repository {
+	t.Helper()
+	store, err := storage.NewRemote(storagetest.NewMemory(), storage.Options{Cache: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := InitIn(t.Context(), store, Options{Host: "nas"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
 // filesOn counts the blobs where they really are. An S3 server removes folders with nothing in them.
 func filesOn(t testing.TB, at storagetest.Server) int {
 	t.Helper()
@@ -227,15 +242,7 @@ func TestBackendLocks(t *testing.T) {
 
 // On a server, a lock whose holder is proven dead is nobody's.
 func TestDeadHolder(t *testing.T) {
-	store, err := storage.NewRemote(storagetest.NewMemory(), storage.Options{Cache: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := InitIn(t.Context(), store, Options{Host: "nas"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	r := initInMemory(t)
 	self, err := thisProcess()
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +260,7 @@ func TestDeadHolder(t *testing.T) {
 	} {
 		ticket := `{"host":"x","pid":1,"process":{"boot":"` + owner.process.Boot + `","namespace":"` + owner.process.Namespace +
 			`","pid":` + strconv.Itoa(owner.process.PID) + `,"start":"` + owner.process.Start + `"}}`
-		if err := store.Put(t.Context(), "davit/locks/gc/x.json", []byte(ticket)); err != nil {
+		if err := r.store.Put(t.Context(), "davit/locks/gc/x.json", []byte(ticket)); err != nil {
 			t.Fatal(err)
 		}
 		lock, err := r.tryGCLock(t.Context())
@@ -263,7 +270,7 @@ func TestDeadHolder(t *testing.T) {
 		if err == nil {
 			lock.Release()
 		}
-		if err := store.Remove(t.Context(), "davit/locks/gc/x.json"); err != nil {
+		if err := r.store.Remove(t.Context(), "davit/locks/gc/x.json"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -79,7 +79,8 @@ type presence struct {
 // whole tells that the blob's file is there with its length.
 func (p presence) whole(b Blob) bool { return p.there && p.size == b.Stored }
 
-// haveFiles asks HasFile for many blobs, of a server several at a time.
+// haveFiles asks HasFile for the blobs of one snapshot, of a server several at a time; who asks for most of a repository
+// takes Sizes.
 func (r *Repository) haveFiles(ctx context.Context, blobs []Blob) ([]presence, error) {
 	found := make([]presence, len(blobs))
 	ctx, stop := context.WithCancelCause(ctx)

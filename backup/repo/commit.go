@@ -13,7 +13,7 @@ import (
 // filled in, the items' blobs must be in the live index. In this order: the
 // snapshot index is put, all blobs become durable, the index file is written,
 // what a removal of blobs would take is rescued, then comes the ref, which makes
-// the snapshot exist, and index.json. When a removal that counted this
+// the snapshot exist, and index.json beside a last look for removals. When a removal that counted this
 // session as dead took what it needs, the error is a *RemovedError.
 //
 // When only index.json could not be written the snapshot exists: it is returned

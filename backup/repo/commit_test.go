@@ -13,9 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"davit/backup/repo/storage"
-	"davit/backup/repo/storage/storagetest"
-
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -355,15 +352,7 @@ func TestEscapeName(t *testing.T) {
 
 // A snapshot that is withdrawn when its ref was there already is not named by index.json either, which is written meanwhile.
 func TestWithdrawnIsNotNamed(t *testing.T) {
-	store, err := storage.NewRemote(storagetest.NewMemory(), storage.Options{Cache: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := InitIn(t.Context(), store, Options{Host: "nas"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	r := initInMemory(t)
 	s := begin(t, r)
 	first := commitTree(t, s, "first", 1)
 	item, err := putTree(t.Context(), s, "second", makeChunk(3, 1000))
@@ -382,7 +371,7 @@ func TestWithdrawnIsNotNamed(t *testing.T) {
 	if snaps, err := r.Snapshots(t.Context()); err != nil || len(snaps) != 1 || snaps[0].ID != first.ID {
 		t.Errorf("snapshots: %+v, %v", snaps, err)
 	}
-	names, err := store.Get(t.Context(), "index.json", mib)
+	names, err := r.store.Get(t.Context(), "index.json", mib)
 	if err != nil || !strings.Contains(string(names), first.ID) || strings.Contains(string(names), "second") {
 		t.Errorf("index.json: %s, %v", names, err)
 	}

@@ -170,7 +170,7 @@ func (h *storm) rage(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	record := h.latest(t)
-	for _, done := range []*[]did{&pulled, &ran, &built, &classic} { // what was there before belongs to the plan
+	for _, done := range []*[]did{&pulled, &built, &classic} { // what was there before, and is not in use, belongs to the plan
 		*done = slices.DeleteFunc(*done, func(d did) bool { return d.at.Before(record.Began) })
 	}
 	kits := len(built)
