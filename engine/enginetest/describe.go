@@ -67,8 +67,8 @@ func (d *describer) node(fd int, name, at string) error {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		n.Size, n.Sparse = st.Size, st.Size-st.Blocks*512 >= 4096
-		n.Content, err = contentAt(fd, name, st.Size)
+		n.Size = st.Size
+		n.Content, n.Sparse, err = contentAt(fd, name, st.Size)
 	case unix.S_IFLNK:
 		n.Target, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d/%s", fd, name))
 	case unix.S_IFCHR, unix.S_IFBLK:
@@ -133,33 +133,34 @@ func xattrs(file string) (map[string]string, error) {
 	return all, nil
 }
 
-// contentAt digests a regular file: its size, and the offset and bytes of each block of 4096 that is not all zero.
-func contentAt(dir int, name string, size int64) (string, error) {
+// contentAt digests a regular file: its size, and the offset and bytes of each block of 4096 that is not all zero. It is
+// sparse when one of these blocks is nothing but hole.
+func contentAt(dir int, name string, size int64) (content string, sparse bool, err error) {
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	file := os.NewFile(uintptr(fd), name)
 	defer file.Close()
 	sum := sha256.New()
 	writeInt(sum, size)
-	for at := int64(0); ; {
-		at, err = unix.Seek(fd, at, unix.SEEK_DATA)
+	for end := int64(0); ; {
+		hole := (end + 4095) / 4096 * 4096
+		at, err := unix.Seek(fd, end, unix.SEEK_DATA)
 		if err == unix.ENXIO {
-			return fmt.Sprintf("%x", sum.Sum(nil)), nil
+			return fmt.Sprintf("%x", sum.Sum(nil)), sparse || size-hole >= 4096, nil
 		}
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
-		end, err := unix.Seek(fd, at, unix.SEEK_HOLE)
-		if err != nil {
-			return "", err
+		if end, err = unix.Seek(fd, at, unix.SEEK_HOLE); err != nil {
+			return "", false, err
 		}
+		sparse = sparse || at-hole >= 4096
 		at -= at % 4096
 		if err := digest(sum, file, at, end); err != nil {
-			return "", err
+			return "", false, err
 		}
-		at = end
 	}
 }
 

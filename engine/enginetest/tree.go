@@ -18,7 +18,7 @@ type Node struct {
 	Rdev           uint64 // of devices
 	Size           int64  // of regular files
 	Content        string // digest of size and content of a regular file; holes and zeros are equal
-	Sparse         bool   // a regular file with at least 4096 bytes not allocated
+	Sparse         bool   // a regular file with a hole that covers a block of 4096
 	Target         string // of a symlink
 	LinkOf         string // the first path of the same inode, if the tree has more than one
 	Xattrs         map[string]string

@@ -80,6 +80,25 @@ func TestCopyTreeHugeSparse(t *testing.T) {
 	}
 }
 
+// Holes are kept by blocks of 4096, also on file systems whose blocks are smaller.
+func TestCopyTreeSmallBlocks(t *testing.T) {
+	from := enginetest.DiskOf(t, 64<<20, "mkfs.ext4", "-q", "-F", "-b", "1024")
+	to := enginetest.DiskOf(t, 64<<20, "mkfs.ext4", "-q", "-F", "-b", "1024")
+	for _, size := range []int64{1024, 4096, 5000, 6000, 8191, 8192, 9000, 50_000} {
+		for _, at := range []int64{0, 1024, 3072, 4096, 7168} {
+			path := filepath.Join(from, fmt.Sprintf("%d-%d", size, at))
+			writeFile(t, path, "")
+			must(t, os.Truncate(path, max(size, at)))
+			fd, err := unix.Open(path, unix.O_WRONLY, 0)
+			must(t, err)
+			_, err = unix.Pwrite(fd, []byte("data"), at)
+			must(t, errors.Join(err, unix.Close(fd)))
+		}
+	}
+	copyTree(t, from, to, hostfs.CopyOptions{})
+	same(t, from, to)
+}
+
 // buildEverything is BuildTree with what only some file systems hold: flags, overlay's attributes, whiteouts.
 func buildEverything(t *testing.T, dir string) {
 	t.Helper()
