@@ -142,6 +142,7 @@ func TestFullDisks(t *testing.T) {
 			} else {
 				fillInodes(t, filepath.Join(root, "volumes/data/_data"))
 			}
+			syncDisk(t, disk)
 			bytes, inodes := du(t, root)
 			r := survey(t, &diskscan.Survey{Paths: []string{root}})
 			checkDataRoot(t, r)

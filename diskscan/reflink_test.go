@@ -27,7 +27,7 @@ func TestSharedBlocks(t *testing.T) {
 	must(t, err)
 	defer to.Close()
 	must(t, unix.IoctlFileClone(int(to.Fd()), int(from.Fd())))
-	must(t, unix.Fsync(int(to.Fd())))
+	syncDisk(t, disk)
 
 	report := survey(t, &diskscan.Survey{Paths: []string{disk}})
 	shared := map[string]bool{}

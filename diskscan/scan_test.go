@@ -40,6 +40,28 @@ func du(t testing.TB, dir string) (bytes, inodes int64) {
 	return ask("--block-size=1"), ask("--inodes")
 }
 
+// whileStill looks at folders, of which nobody but an engine writes, while du says the same of them before and after,
+// and returns what it says. What was written is on the disk then: a file that is being written out has, for a moment or
+// for good, other blocks than before.
+func whileStill(t testing.TB, look func(), dirs ...string) (bytes, inodes int64) {
+	t.Helper()
+	sum := func() (bytes, inodes int64) {
+		for _, dir := range dirs {
+			syncDisk(t, dir)
+			b, n := du(t, dir)
+			bytes, inodes = bytes+b, inodes+n
+		}
+		return bytes, inodes
+	}
+	for end := time.Now().Add(time.Minute); ; {
+		bytes, inodes = sum()
+		look()
+		if b, n := sum(); b == bytes && n == inodes || time.Now().After(end) {
+			return bytes, inodes
+		}
+	}
+}
+
 func scanFolder(t testing.TB, o diskscan.ScanOptions, dirs ...string) *diskscan.Result {
 	t.Helper()
 	for _, dir := range dirs {
@@ -52,6 +74,7 @@ func scanFolder(t testing.TB, o diskscan.ScanOptions, dirs ...string) *diskscan.
 
 func agreesWithDu(t testing.TB, dir string) *diskscan.Result {
 	t.Helper()
+	syncDisk(t, dir)
 	result := scanFolder(t, diskscan.ScanOptions{Folders: true, Types: true, Top: 10}, dir)
 	bytes, inodes := du(t, dir)
 	if result.Total.Bytes != bytes || result.Total.Inodes != inodes {
@@ -109,7 +132,7 @@ func mount(t *testing.T, source, target, kind, data string) {
 	if err := unix.Mount(source, target, kind, flags, data); err != nil {
 		t.Fatalf("mount %s on %s: %v", kind, target, err)
 	}
-	t.Cleanup(func() { must(t, unix.Unmount(target, 0)) })
+	t.Cleanup(func() { enginetest.Unmount(t, target) })
 }
 
 // Hard links count once, whatever the order they are found in, and always for the same owner.
@@ -160,7 +183,8 @@ func TestLargestFiles(t *testing.T) {
 			must(t, os.Chtimes(path, old, old))
 		}
 	}
-	out, err := exec.Command("sh", "-c", `cd "$1" && find . -type f -size +800k -exec du -k {} + | sort -k1,1nr -k2 | head -20`, "sh", dir).Output()
+	syncDisk(t, dir)
+	out, err := exec.Command("sh", "-c", `cd "$1" && find . -type f -size +800k -exec du -k {} + | LC_ALL=C sort -k1,1nr -k2 | head -20`, "sh", dir).Output()
 	must(t, err)
 	var want []string
 	for line := range strings.Lines(string(out)) {

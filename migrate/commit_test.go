@@ -31,7 +31,7 @@ func TestCommit(t *testing.T) {
 	if err := commit(true); !errors.As(err, &busy) {
 		t.Errorf("with a mount inside: %v", err)
 	}
-	must(t, exec.Command("umount", mount).Run())
+	enginetest.Unmount(t, mount)
 
 	h.binds = map[string]string{"b2": filepath.Join(h.old(), "volumes")}
 	if err := commit(true); !errors.As(err, &busy) {

@@ -37,9 +37,7 @@ func TestUnused(t *testing.T) {
 		t.Fatal(err)
 	}
 	used(t, root, "mounted: "+filepath.Join(root, "m"))
-	if err := exec.Command("umount", filepath.Join(root, "m")).Run(); err != nil {
-		t.Fatal(err)
-	}
+	enginetest.Unmount(t, filepath.Join(root, "m"))
 	if err := unused(root); err != nil {
 		t.Error(err)
 	}
@@ -59,7 +57,7 @@ func begin(t *testing.T, c *exec.Cmd) {
 // used waits for a use to be found: a process has its folder a moment after it was started.
 func used(t *testing.T, root, want string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		err := unused(root)
 		var busy *InUseError

@@ -37,7 +37,7 @@ func TestWatch(t *testing.T) {
 		return facts
 	}
 	image, volume := "", ""
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		image, volume = "", ""
 		for _, o := range known().Objects {
 			switch {

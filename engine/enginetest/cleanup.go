@@ -50,7 +50,7 @@ func (s *scratch) end() error {
 // killAll kills what is in the engine's network namespace (dockerd, containerd, shims,
 // proxies) and in its containers' cgroups, until nothing is left.
 func (s *scratch) killAll() error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		s.thaw()
 		n := 0

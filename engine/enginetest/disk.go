@@ -1,10 +1,12 @@
 package enginetest
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,6 +72,19 @@ func DiskOf(t testing.TB, size int64, mkfs ...string) string {
 		t.Fatal(err)
 	}
 	return mount
+}
+
+// Unmount unmounts at the end of a test what it mounted. Others may have it in hand for a moment: a process that has
+// just ended, or one that asks all file systems of the machine for their free space.
+func Unmount(t testing.TB, dir string) {
+	t.Helper()
+	err := unix.Unmount(dir, 0)
+	for end := time.Now().Add(time.Minute); errors.Is(err, unix.EBUSY) && time.Now().Before(end); err = unix.Unmount(dir, 0) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err != nil {
+		t.Errorf("unmount %s: %v", dir, err)
+	}
 }
 
 // Bindable gives a disk, which is below /dev, another name until the test ends: nothing below /dev is ever saved.

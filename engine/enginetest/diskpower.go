@@ -31,7 +31,7 @@ func CutDisk(t testing.TB, mount string) {
 // MountAgain is the boot after CutDisk. Nobody may have a file open there any more.
 func MountAgain(t testing.TB, mount string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for run("umount", mount) != nil { // what was killed may not be quite gone
 		if time.Now().After(deadline) {
 			t.Fatalf("%s is in use", mount)

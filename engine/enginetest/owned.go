@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,12 +82,21 @@ func (s *scratch) removeCgroups() error {
 			return nil
 		})
 		for i := len(dirs) - 1; i >= 0; i-- {
-			if err := unix.Rmdir(dirs[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := removeCgroup(dirs[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, fmt.Errorf("rmdir %s: %w", dirs[i], err))
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeCgroup waits for processes that are dead and have not left it yet.
+func removeCgroup(dir string) error {
+	err := unix.Rmdir(dir)
+	for end := time.Now().Add(time.Minute); errors.Is(err, unix.EBUSY) && time.Now().Before(end); err = unix.Rmdir(dir) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return err
 }
 
 // shimSockets are the sockets that containerd's shims keep outside their engine's folder,

@@ -126,7 +126,7 @@ func (s *SSHD) start(t *testing.T) {
 	s.exited = make(chan struct{})
 	go func() { s.cmd.Wait(); close(s.exited) }()
 	t.Cleanup(func() { s.Stop(t) })
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for strings.Count(s.Log(t), "Server listening") != 2 {
 		select {
 		case <-s.exited:
@@ -145,7 +145,7 @@ func (s *SSHD) Stop(t *testing.T) {
 	s.cmd.Process.Kill()
 	select {
 	case <-s.exited:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("sshd does not end")
 	}
 }

@@ -2,13 +2,11 @@ package enginetest
 
 import (
 	"bufio"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,16 +89,7 @@ func TestOnOverlay(t *testing.T) {
 	if err := unix.Mount("overlay", mount, "overlay", 0, options); err != nil {
 		t.Skipf("optional: no overlayfs on this file system: %v", err)
 	}
-	t.Cleanup(func() {
-		// What the engine left to the kernel to end may need a moment.
-		err := unix.Unmount(mount, 0)
-		for end := time.Now().Add(30 * time.Second); errors.Is(err, unix.EBUSY) && time.Now().Before(end); err = unix.Unmount(mount, 0) {
-			time.Sleep(5 * time.Millisecond)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { Unmount(t, mount) })
 	t.Run("engine", func(t *testing.T) {
 		d := StartDockerd(t, DockerdOptions{Disk: mount})
 		if got := d.CLI(t, "info", "--format", "{{.Driver}}"); got != "overlay2" {

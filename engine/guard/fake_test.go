@@ -29,6 +29,7 @@ type fakeEngine struct {
 	hook  func(verb, name string)    // before a deed, not locked
 	delay map[string]time.Duration   // of a deed, by verb, as an engine takes time
 	fail  map[string]map[string]bool // verb -> name -> answer 500 and do nothing
+	no    func()                     // after such an answer, locked
 }
 
 func newFakeEngine(t *testing.T, states ...State) *fakeEngine {
@@ -119,6 +120,9 @@ func (f *fakeEngine) deed(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	if f.fail[verb][s.Name] {
 		http.Error(w, "no", http.StatusInternalServerError)
+		if f.no != nil {
+			f.no()
+		}
 		return
 	}
 	if !apply(s, verb) {

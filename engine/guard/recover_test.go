@@ -172,13 +172,19 @@ func TestRecoverGoesOnAfterAFailure(t *testing.T) {
 	f := newFakeEngine(t, app, db)
 	f.fail["unpause"] = map[string]bool{"db": true}
 	dir := deadJournal(t, f, "", intend(1, Pause, app), did(1, app), intend(2, Pause, db), did(2, db))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	tries := 0
+	f.no = func() {
+		if tries++; tries > 1 {
+			cancel()
+		}
+	}
 	undone, err := Recover(ctx, dir, dialFake)
 	if err == nil || !strings.Contains(err.Error(), "db") || len(undone) != 1 || undone[0].Name != "app" {
 		t.Fatalf("undone %+v, %v", undone, err)
 	}
-	f.fail["unpause"] = nil
+	f.edit(func(map[string]*State) { f.fail["unpause"] = nil })
 	undone, err = Recover(t.Context(), dir, dialFake)
 	if err != nil || len(undone) != 1 || undone[0].Name != "db" || f.is("db") != "running" || !empty(t, dir) {
 		t.Errorf("second time: undone %+v, %v", undone, err)

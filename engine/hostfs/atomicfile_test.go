@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"davit/engine/enginetest"
 	"davit/engine/hostfs"
 )
 
@@ -60,7 +61,7 @@ func TestAtomicFileOnFullDisk(t *testing.T) {
 	}
 	dir := t.TempDir()
 	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"))
-	t.Cleanup(func() { must(t, unix.Unmount(dir, 0)) })
+	t.Cleanup(func() { enginetest.Unmount(t, dir) })
 	path := filepath.Join(dir, "file")
 	must(t, hostfs.WriteFile(path, []byte("old"), 0o600))
 	free, inodes, err := hostfs.Space(dir)

@@ -308,7 +308,7 @@ func TestCopyTreeMountsAndSkips(t *testing.T) {
 		must(t, os.Mkdir(d, 0o755))
 	}
 	must(t, unix.Mount("none", from+"/mnt", "tmpfs", 0, ""))
-	t.Cleanup(func() { must(t, unix.Unmount(from+"/mnt", 0)) })
+	t.Cleanup(func() { enginetest.Unmount(t, from+"/mnt") })
 	writeFile(t, from+"/mnt/inside", "x")
 	writeFile(t, from+"/backingFsBlockDev", "x")
 	writeFile(t, to+"/extra", "x")
@@ -360,7 +360,7 @@ func TestCopyTreeToAPoorTarget(t *testing.T) {
 	writeFile(t, from+"/f", "x")
 	must(t, unix.Setxattr(from+"/f", "user.big", make([]byte, 3000), 0))
 	must(t, unix.Mount("none", to, "ramfs", 0, ""))
-	t.Cleanup(func() { must(t, unix.Unmount(to, 0)) })
+	t.Cleanup(func() { enginetest.Unmount(t, to) })
 	var mu sync.Mutex
 	var problems []string
 	copyTree(t, from, to, hostfs.CopyOptions{Problem: func(path string, err error) {

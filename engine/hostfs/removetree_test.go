@@ -39,7 +39,7 @@ func TestRemoveTreeWithMount(t *testing.T) {
 	must(t, os.Mkdir(disk, 0o755))
 	writeFile(t, filepath.Join(disk, "file"), "x")
 	sh(t, "/", "mount --bind '"+disk+"' '"+filepath.Join(tree, "m")+"'")
-	t.Cleanup(func() { sh(t, "/", "umount '"+filepath.Join(tree, "m")+"'") })
+	t.Cleanup(func() { enginetest.Unmount(t, filepath.Join(tree, "m")) })
 	if err := hostfs.RemoveTree(tree); err == nil {
 		t.Error("no error")
 	}

@@ -33,7 +33,7 @@ func disk(t *testing.T, size, options string, mkfs ...string) string {
 		t.Fatal(err)
 	}
 	do(t, "mount", "-o", "loop,"+options, image, dir)
-	t.Cleanup(func() { do(t, "umount", dir) })
+	t.Cleanup(func() { enginetest.Unmount(t, dir) })
 	return dir
 }
 
@@ -122,7 +122,7 @@ func TestRealFileSystems(t *testing.T) {
 	t.Run("without attributes", func(t *testing.T) { // as vfat, where the name of the file system says nothing
 		dir := t.TempDir()
 		do(t, "mount", "-t", "ramfs", "none", dir)
-		t.Cleanup(func() { do(t, "umount", dir) })
+		t.Cleanup(func() { enginetest.Unmount(t, dir) })
 		f := probe(context.Background(), dir)
 		if len(f.failures) == 0 || !strings.Contains(f.failures[0], "extended attributes of") {
 			t.Errorf("%+v", f)
@@ -160,7 +160,7 @@ func TestInside(t *testing.T) {
 		}
 	}
 	do(t, "mount", "--bind", dir+"/root", dir+"/bound")
-	t.Cleanup(func() { do(t, "umount", dir+"/bound") })
+	t.Cleanup(func() { enginetest.Unmount(t, dir+"/bound") })
 	f := good()
 	f.stores[0].From = dir + "/root"
 	for to, inside := range map[string]bool{
@@ -187,7 +187,7 @@ func TestMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, "mount", "-t", "tmpfs", "none", dir+"/m")
-	t.Cleanup(func() { do(t, "umount", dir+"/m") })
+	t.Cleanup(func() { enginetest.Unmount(t, dir+"/m") })
 	write(t, dir+"/m", "c", "hidden")
 	s := storeFacts{Store: Store{From: dir}}
 	if err := size(context.Background(), &s, func(int64, int64) {}); err != nil {
