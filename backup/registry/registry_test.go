@@ -23,6 +23,7 @@ import (
 	"davit/backup"
 	"davit/backup/archive"
 	"davit/backup/repo"
+	"davit/backup/repo/storage/storagetest"
 	"davit/backup/transfer"
 	"davit/engine/enginetest"
 )
@@ -156,12 +157,7 @@ func newServer(t *testing.T, script string) *server {
 	if err != nil {
 		t.Fatalf("provide a registry: %v", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{program: strings.TrimSpace(string(out)), address: l.Addr().String(), config: filepath.Join(t.TempDir(), "config.yml")}
-	l.Close()
+	s := &server{program: strings.TrimSpace(string(out)), address: storagetest.Address(t).String(), config: filepath.Join(t.TempDir(), "config.yml")}
 	text := fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\nlog: {level: error}\n", t.TempDir(), s.address)
 	write(t, s.config, text)
 	s.start(t)

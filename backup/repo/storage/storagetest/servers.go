@@ -73,7 +73,7 @@ func S3(t testing.TB, arguments ...string) Server {
 	if err := os.Mkdir(filepath.Join(root, "bucket"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	address := Address(t).String()
 	args := append([]string{"--quiet", "--keep-alive", "--port", address}, arguments...)
 	server := script(t, "s3server.sh")
 	p := run(t, address, func() *exec.Cmd {
@@ -140,7 +140,7 @@ func startVersions(t testing.TB) versions {
 		}
 	}
 	gateway := script(t, "s3server.sh")
-	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	address := Address(t).String()
 	run(t, address, func() *exec.Cmd {
 		cmd := exec.Command(gateway, "--quiet", "--keep-alive", "--port", address, "--iam-dir", root+"/iam", "posix", "--versioning-dir", root+"/versions", root+"/data")
 		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
@@ -188,7 +188,7 @@ func SFTP(t testing.TB, arguments ...string) Server {
 	}
 	tree := script(t, "sshd.sh")
 	dir := t.TempDir()
-	port := freePort(t)
+	at := Address(t)
 	home := filepath.Join(dir, "home")
 	for _, folder := range []string{filepath.Join(home, ".ssh"), filepath.Join(dir, "data")} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -204,10 +204,10 @@ func SFTP(t testing.TB, arguments ...string) Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill := strings.NewReplacer("{dir}", dir, "{port}", fmt.Sprint(port), "{sftp}", strings.Join(arguments, " "))
+	fill := strings.NewReplacer("{dir}", dir, "{port}", fmt.Sprint(at.Port), "{sftp}", strings.Join(arguments, " "))
 	for name, text := range map[string]string{
 		"sshd_config":           fill.Replace(sshdConfig),
-		"home/.ssh/known_hosts": fmt.Sprintf("[127.0.0.1]:%d %s", port, public),
+		"home/.ssh/known_hosts": fmt.Sprintf("[127.0.0.1]:%d %s", at.Port, public),
 		"passwd":                "root:x:0:0:root:" + home + ":/bin/sh\nsshd:x:65534:65534::/run/sshd:/bin/false\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -215,7 +215,7 @@ func SFTP(t testing.TB, arguments ...string) Server {
 		}
 	}
 	// The system's sshd may not be installed: its user and its folder are made up.
-	address := fmt.Sprintf("127.0.0.1:%d", port)
+	address := at.String()
 	p := run(t, address, func() *exec.Cmd {
 		cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", `mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd &&
 			mount --bind "$1/passwd" /etc/passwd && exec "$2/usr/sbin/sshd" -D -e -f "$1/sshd_config"`, "sh", dir, tree)
@@ -224,16 +224,6 @@ func SFTP(t testing.TB, arguments ...string) Server {
 	})
 	data := filepath.Join(dir, "data", "davit")
 	return Server{URL: "sftp://root@" + address + data, Dir: data, Home: home, Env: map[string]string{}, process: p}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // script runs a script of the project that provides something and returns where that is.
@@ -318,7 +308,7 @@ func (p *process) start(t testing.TB) {
 	exited := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(exited) }()
 	p.running, p.exited = cmd, exited
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		conn, err := net.Dial("tcp", p.address)
 		if err == nil {
