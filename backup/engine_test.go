@@ -259,7 +259,7 @@ func TestFrozenContainerIsOneMoment(t *testing.T) {
 		h.RunContainer(t, "--name", name, "--init", "-v", name+":/data", "base:1", "sh", "-c",
 			"i=0; while :; do i=$((i+1)); for f in a b; do echo $i > /data/t; mv /data/t /data/$f; done; done")
 		mount := h.CLI(t, "volume", "inspect", "--format", "{{.Mountpoint}}", name)
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for {
 			if _, err := os.Stat(mount + "/b"); err == nil {
 				break

@@ -197,7 +197,7 @@ func counted(t *testing.T, path string) int {
 
 func waitFor(t *testing.T, path, least string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if data, err := os.ReadFile(path); err == nil && len(data) > len(least) && string(data[:len(least)]) >= least && data[0] == '0' {
 			return
 		}

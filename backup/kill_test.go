@@ -51,8 +51,9 @@ func killBackups(t *testing.T, env *Env, rounds int) {
 		write(t, fmt.Sprintf("%s/%d/f%d", src, i%7, i), strings.Repeat(fmt.Sprint(i), 3000))
 	}
 	write(t, src+"/big", strings.Repeat("0123456789abcdef", 1<<18))
-	begin := time.Now()
+	var whole time.Duration // that the latest run took that was let be, or was over before it was killed
 	run := func(kill time.Duration) error {
+		begin := time.Now()
 		cmd := exec.Command(os.Args[0], killedCreate, env.Repo.Dir(), src)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -60,16 +61,19 @@ func killBackups(t *testing.T, env *Env, rounds int) {
 		if kill > 0 {
 			time.AfterFunc(kill, func() { _ = cmd.Process.Kill() })
 		}
-		return cmd.Wait()
+		err := cmd.Wait()
+		if err == nil {
+			whole = time.Since(begin)
+		}
+		return err
 	}
 	if err := run(0); err != nil {
 		t.Fatalf("a run that is let be: %v", err)
 	}
-	whole := time.Since(begin)
 	killed := 0
 	for i := range rounds {
 		write(t, fmt.Sprintf("%s/new/%d", src, i), strings.Repeat(fmt.Sprint(i), 50000))
-		if run(time.Duration(mathrand.Int64N(int64(whole)))) != nil {
+		if run(time.Duration(mathrand.Int64N(int64(whole)*5/4))) != nil {
 			killed++
 		}
 		report, err := Verify(context.Background(), env, VerifyOptions{ReadData: i%10 == 9})

@@ -78,7 +78,7 @@ func TestSwappedFiles(t *testing.T) {
 	})
 	defer stop()
 	s := newStore(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // of which each pass may wait some seconds for the disk
 	defer cancel()
 	for range 40 {
 		result, err := chunk.NewSaver(s, options()).Save(ctx, chunk.Local(openRoot(t, src)), chunk.OpenCache("", ""), chunk.SaveOptions{})
