@@ -202,18 +202,23 @@ func TestManPages(t *testing.T) {
 	}
 }
 
-// The first screen costs at most 30 ms of CPU, docker's commands notwithstanding: they are built when they are meant.
+// The first screen costs at most half of the CPU that docker's takes on the same machine, docker's commands
+// notwithstanding: they are built when they are meant.
 func TestHelpIsQuick(t *testing.T) {
-	program, least := davitProgram(t), time.Hour
-	for round := 0; round < 10 || round < 100 && least > 30*time.Millisecond; round++ {
-		cmd := exec.Command(program, "--help")
-		cmd.Env = []string{"HOME=/nonexistent"}
-		if err := cmd.Run(); err != nil {
-			t.Fatal(err)
+	least := func(program string, most time.Duration) time.Duration {
+		least := time.Hour
+		for round := 0; round < 10 || round < 100 && least > most; round++ { // the machine has bad moments
+			cmd := exec.Command(program, "--help")
+			cmd.Env = []string{"HOME=/nonexistent"}
+			if err := cmd.Run(); err != nil {
+				t.Fatal(err)
+			}
+			least = min(least, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 		}
-		least = min(least, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+		return least
 	}
-	if least > 30*time.Millisecond {
-		t.Errorf("davit --help takes %s of CPU", least)
+	docker := least(dockerClient(t), time.Hour)
+	if davit := least(davitProgram(t), docker/2); davit > docker/2 {
+		t.Errorf("davit --help takes %s of CPU, docker --help %s", davit, docker)
 	}
 }

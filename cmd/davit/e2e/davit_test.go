@@ -83,7 +83,7 @@ type result struct {
 }
 
 // deadline is when a davit command is taken to hang.
-const deadline = 90 * time.Second
+const deadline = 3 * time.Minute
 
 // run runs a davit command to its end.
 func (s *site) run(t *testing.T, args ...string) result {

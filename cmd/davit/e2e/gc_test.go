@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -15,7 +16,8 @@ import (
 )
 
 const (
-	gcTime    = 8 * time.Second
+	gcTime    = 8 * time.Second // and more, where that is not enough for
+	gcRounds  = 5               // removals that were killed, and as many that ended
 	gcFiles   = 400
 	gcWriters = 2
 )
@@ -73,33 +75,37 @@ func TestCreateWhileGCSweeps(t *testing.T) {
 	enginetest.NeedRoot(t)
 	s := newSite(t, 2<<30)
 	writers := make([]*gcWriter, gcWriters)
-	end := time.Now().Add(gcTime)
+	seed := uint64(time.Now().UnixNano())
+	ctx, over := context.WithCancel(t.Context())
+	defer over()
 	var wg sync.WaitGroup
 	for i := range writers {
-		w := &gcWriter{job: fmt.Sprint("w", i), dir: filepath.Join(s.data, fmt.Sprint(i)), random: rand.New(rand.NewPCG(uint64(i), uint64(end.UnixNano())))}
+		w := &gcWriter{job: fmt.Sprint("w", i), dir: filepath.Join(s.data, fmt.Sprint(i)), random: rand.New(rand.NewPCG(uint64(i), seed))}
 		if err := os.Mkdir(w.dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		writers[i] = w
 		wg.Go(func() {
-			for time.Now().Before(end) && !t.Failed() {
+			for ctx.Err() == nil && !t.Failed() {
 				w.round(t, s)
 			}
 		})
 	}
-	killed, ended := s.removeUntil(t, end)
+	killed, ended := s.remove(t)
+	over()
 	wg.Wait()
-	if killed < 5 || ended < 5 {
-		t.Errorf("%d removals were killed and %d ended: nothing was tested", killed, ended)
-	}
 	t.Logf("%d removals were killed, %d ended", killed, ended)
 	s.checkRemoved(t, writers)
 }
 
-// removeUntil runs gc over and over and kills every other one.
-func (s *site) removeUntil(t *testing.T, end time.Time) (killed, ended int) {
+// remove runs gc over and over and kills every other one.
+func (s *site) remove(t *testing.T) (killed, ended int) {
 	t.Helper()
-	for round := 0; time.Now().Before(end) && !t.Failed(); round++ {
+	began := time.Now()
+	for round := 0; (time.Since(began) < gcTime || killed < gcRounds || ended < gcRounds) && !t.Failed(); round++ {
+		if time.Since(began) > 2*time.Minute {
+			t.Errorf("%d removals were killed and %d ended: nothing was tested", killed, ended)
+		}
 		p := s.start(t, "backup", "gc", "--grace", "0s", "--yes")
 		if round%2 == 0 {
 			select {
