@@ -13,7 +13,7 @@ import (
 // Without systemd there is one clear line and a way out; wrong usage is found before that.
 func TestEngineCommandsWithoutSystemd(t *testing.T) {
 	if systemd.Running() {
-		t.Skip("this host runs systemd")
+		t.Skip("optional: this host runs systemd")
 	}
 	for _, c := range []struct {
 		words  string
