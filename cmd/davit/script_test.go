@@ -13,9 +13,11 @@ import (
 	"davit/backup"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
+	unix.Umask(0o022) // some tests look at modes, and some are made as another user
 	testscript.Main(m, map[string]func(){"davit": main})
 }
 
