@@ -26,11 +26,11 @@ state=$(cd "$state" && pwd)
 dir=$(cd "$dir" && pwd)
 
 # The lists of a suite still being tested count as expired a few days after they were
-# made; a machine whose clock or mirror is off by that much can use them all the same.
+# made, and one whose clock is behind takes all for not yet valid: dates are left aside, signatures are not.
 apt() {
 	apt-get -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::lists="$state/lists" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" \
-		-o Acquire::Languages=none -o Acquire::Check-Valid-Until=false -o Acquire::Retries=5 \
+		-o Acquire::Languages=none -o Acquire::Check-Date=false -o Acquire::Retries=5 \
 		-o Acquire::http::Timeout=30 -o APT::Sandbox::User=root -qq "$@" >&2
 }
 

@@ -15,16 +15,7 @@ import (
 func TestRsyncFindsNoDifference(t *testing.T) {
 	h := fullHost(t, enginetest.HostOptions{Engine: "20.10", Disks: []string{"ext4:2G", "xfs:2G"}})
 	for _, disk := range []string{"/mnt/disk1", "/mnt/disk2"} {
-		root := h.Root(t)
-		ended := h.begin("migrate run --verify full --yes --to " + disk + "/docker")
-		pid := h.worker(root)
-		at := h.reach(root, "verify")
-		if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		if step, _ := h.state(); step != "verify" && step != "configure" {
-			t.Fatalf("this machine is too slow to look: %s, %s", at, step)
-		}
+		pid, ended := h.stopVerifying("migrate run --verify full --yes --to " + disk + "/docker")
 		// The engine empties tmp, makes the device anew, and XFS shows ACLs a second time.
 		out := h.must("rsync -aHAXSnc --numeric-ids --delete --itemize-changes --exclude /tmp --exclude /overlay2/backingFsBlockDev " +
 			"--filter='-x! trusted.SGI_ACL_*' /var/lib/docker/ " + disk + "/docker/ 2>&1 || true")
@@ -42,6 +33,29 @@ func TestRsyncFindsNoDifference(t *testing.T) {
 		}
 		h.davit(0, "migrate rollback --sync-back --yes")
 	}
+}
+
+// stopVerifying begins a run and stops its worker while the engine is down and both trees are the same. On a busy machine
+// that moment may pass unseen: then the run is taken back and begun again.
+func (h *host) stopVerifying(run string) (worker int, ended <-chan answer) {
+	h.t.Helper()
+	for range 10 {
+		root := h.Root(h.t)
+		ended := h.begin(run)
+		pid := h.worker(root)
+		h.reach(root, "verify")
+		stopped := unix.Kill(pid, unix.SIGSTOP)
+		if step, _ := h.state(); stopped == nil && (step == "verify" || step == "configure") {
+			return pid, ended
+		}
+		_ = unix.Kill(pid, unix.SIGCONT) // it may have ended
+		if a := <-ended; a.code != 0 {
+			h.t.Fatalf("exit code %d: %s", a.code, a.out)
+		}
+		h.davit(0, "migrate rollback --sync-back --yes")
+	}
+	h.t.Fatal("this machine is too slow to look")
+	return 0, nil
 }
 
 // The usual recipe loses what davit keeps, and the engine starts on it all the same.
