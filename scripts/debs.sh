@@ -25,8 +25,8 @@ mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$dir"
 state=$(cd "$state" && pwd)
 dir=$(cd "$dir" && pwd)
 
-# The lists of a suite still being tested count as expired a few days after they were
-# made, and one whose clock is behind takes all for not yet valid: dates are left aside, signatures are not.
+# The lists of a suite still being tested count as expired a few days after they were made, and all as not yet
+# valid where the clock is behind: dates are left aside, signatures are not.
 apt() {
 	apt-get -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::lists="$state/lists" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" \
