@@ -102,7 +102,7 @@ func TestUnreachablePermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := filepath.Join(filepath.Dir(socket), "test")
-	if err := os.WriteFile(copied, self, 0o755); err != nil {
+	if err := errors.Join(os.WriteFile(copied, self, 0o755), os.Chmod(copied, 0o755)); err != nil { // whatever the umask
 		t.Fatal(err)
 	}
 	cmd := exec.Command(copied, "-test.run=^TestUnreachablePermission$", "-test.v")

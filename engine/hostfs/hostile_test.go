@@ -209,7 +209,7 @@ func runAsNobody(t *testing.T, test string) {
 	t.Helper()
 	enginetest.NeedRoot(t)
 	dir := t.TempDir()
-	must(t, os.Chmod(filepath.Dir(dir), 0o755))
+	must(t, errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755))) // whatever the umask
 	self, err := os.ReadFile("/proc/self/exe")
 	must(t, err)
 	exe := filepath.Join(dir, "test")
