@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"davit/backup"
+	"davit/engine/hostfs"
 )
 
 // A history keeps the newest records, and of each job the newest good one.
@@ -66,6 +67,33 @@ func TestHistoryKilled(t *testing.T) {
 	if kept, err := readRecord(filepath.Join(h.dir, rec.ID+".json")); err != nil || kept.Result != ResultKilled {
 		t.Errorf("%+v, %v", kept, err)
 	}
+}
+
+// Who looks whether a run goes on keeps none from beginning, also not one that does not want to wait.
+func TestLookingKeepsNoRunOut(t *testing.T) {
+	h := OpenHistory(t.TempDir())
+	lock, err := h.takeLock(t.Context(), lockOwner{Job: "a"}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.release()
+	looks, err := os.Open(lockPath(h.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer looks.Close()
+	if err := hostfs.LockShared(looks); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() {
+		if err := hostfs.Unlock(looks); err != nil {
+			t.Error(err)
+		}
+	})
+	if lock, err = h.takeLock(t.Context(), lockOwner{Job: "a"}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	lock.release()
 }
 
 // Records that cannot be read are named, and hide no others.

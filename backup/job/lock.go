@@ -11,8 +11,13 @@ import (
 	"time"
 )
 
-// lockPoll is how often a run that waits looks again.
-const lockPoll = 200 * time.Millisecond
+const (
+	lockPoll = 200 * time.Millisecond // how often a run that waits looks again
+
+	// namelessMoment is how long a lock is waited for, also by a run that does not want to wait, that has nobody's name:
+	// its holder is about to write it, or gives the lock back, or only looks whether somebody has it.
+	namelessMoment = 2 * time.Second
+)
 
 // BusyError means that another run goes on.
 type BusyError struct {
@@ -40,14 +45,14 @@ type lockOwner struct {
 
 func lockPath(historyDir string) string { return filepath.Join(filepath.Dir(historyDir), "lock") }
 
-// takeLock waits for the lock for at most wait, and no longer than ctx; waiting is called once when it has
-// to wait. What ends it without the lock is a *BusyError or the cause of ctx.
+// takeLock waits for the lock for at most wait, or the moment for which it may be nameless, and no longer than ctx; waiting is
+// called once when it has to wait for another run. What ends it without the lock is a *BusyError or the cause of ctx.
 func (h *History) takeLock(ctx context.Context, owner lockOwner, wait time.Duration, waiting func(error)) (*runLock, error) {
 	path := lockPath(h.dir)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
-	deadline, told := time.Now().Add(wait), false
+	began, told := time.Now(), false
 	for {
 		lock, err := tryLock(path)
 		if err == nil {
@@ -55,17 +60,25 @@ func (h *History) takeLock(ctx context.Context, owner lockOwner, wait time.Durat
 			return lock, nil
 		}
 		var busy *BusyError
-		if !errors.As(err, &busy) || !time.Now().Before(deadline) {
+		if !errors.As(err, &busy) {
 			return nil, err
 		}
-		if !told {
+		until := began.Add(wait)
+		nameless := busy.Job == "" && time.Since(began) < namelessMoment
+		if nameless {
+			until = began.Add(max(wait, namelessMoment))
+		}
+		if !time.Now().Before(until) {
+			return nil, err
+		}
+		if !told && !nameless {
 			told = true
 			waiting(err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil, errors.Join(context.Cause(ctx), err)
-		case <-time.After(min(lockPoll, time.Until(deadline))):
+		case <-time.After(min(lockPoll, time.Until(until))):
 		}
 	}
 }
@@ -102,6 +115,7 @@ func (l *runLock) sign(owner lockOwner) {
 // release gives the lock back. The file stays: removing it would let two hold it.
 func (l *runLock) release() {
 	_ = l.file.Truncate(0)
+	_ = hostfs.Unlock(l.file)
 	_ = l.file.Close()
 }
 
@@ -114,5 +128,9 @@ func lockHeld(historyDir string) bool {
 	defer f.Close()
 	// A shared lock is refused by the exclusive one of a run; taken for a moment it lets a run that begins
 	// just then try once more.
-	return errors.Is(hostfs.LockShared(f), hostfs.ErrLocked)
+	err = hostfs.LockShared(f)
+	if err == nil {
+		_ = hostfs.Unlock(f)
+	}
+	return errors.Is(err, hostfs.ErrLocked)
 }

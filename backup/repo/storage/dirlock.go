@@ -12,8 +12,13 @@ import (
 	"davit/engine/hostfs"
 )
 
-// maxOwner bounds what is read of the owner of a lock.
-const maxOwner = 1 << 20
+const (
+	maxOwner = 1 << 20 // bounds what is read of the owner of a lock
+
+	// How long a lock is waited for that nobody has put his name to, and how often it is tried meanwhile.
+	namelessMoment = 2 * time.Second
+	namelessPoll   = 2 * time.Millisecond
+)
 
 // dirClaim is a file that is locked as long as its writer lives.
 type dirClaim struct {
@@ -75,7 +80,7 @@ func (d *dir) Grip(_ context.Context, name string) (Grip, error) {
 	defer f.Close()
 	switch err := hostfs.Lock(f); {
 	case err == nil:
-		return Free, nil
+		return Free, hostfs.Unlock(f)
 	case errors.Is(err, hostfs.ErrLocked):
 		return Taken, nil
 	default:
@@ -86,15 +91,12 @@ func (d *dir) Grip(_ context.Context, name string) (Grip, error) {
 // dirLock goes away with the process.
 type dirLock struct{ file *os.File }
 
-func (d *dir) Lock(_ context.Context, name string, owner []byte) (Lock, error) {
+func (d *dir) Lock(ctx context.Context, name string, owner []byte) (Lock, error) {
 	file, err := os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE, filePerm)
 	if err != nil {
 		return nil, err
 	}
-	err = hostfs.Lock(file)
-	if errors.Is(err, hostfs.ErrLocked) {
-		err = &LockedError{Ticket: Ticket{Name: name, Owner: readOwner(d.path(name)), Certain: true}}
-	}
+	err = d.takeLock(ctx, name, file)
 	if err == nil {
 		err = writeOwner(file, owner)
 	}
@@ -102,6 +104,26 @@ func (d *dir) Lock(_ context.Context, name string, owner []byte) (Lock, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &dirLock{file: file}, nil
+}
+
+// takeLock returns a *LockedError when somebody holds the lock. One who has not written himself down is about to, or gives
+// it back, or only looks whether it is held: that takes a moment.
+func (d *dir) takeLock(ctx context.Context, name string, file *os.File) error {
+	for began := time.Now(); ; {
+		err := hostfs.Lock(file)
+		if !errors.Is(err, hostfs.ErrLocked) {
+			return err
+		}
+		locked := &LockedError{Ticket: Ticket{Name: name, Owner: readOwner(d.path(name)), Certain: true}}
+		if len(locked.Ticket.Owner) > 0 || time.Since(began) > namelessMoment {
+			return locked
+		}
+		select {
+		case <-ctx.Done():
+			return locked
+		case <-time.After(namelessPoll):
+		}
+	}
 }
 
 func (l *dirLock) Check() error { return nil }
