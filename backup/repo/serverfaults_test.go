@@ -72,9 +72,9 @@ func TestServerIsKilled(t *testing.T) {
 				wholeAfterFault(t, openOn(t, at, "nas"), "after a restart")
 			}
 			r := openOn(t, at, "nas")
-			saved := make(chan error, 1)
+			saved, before := make(chan error, 1), filesOn(t, at)
 			go func() { saved <- saveMany(t, r, 50_000) }()
-			time.Sleep(100 * time.Millisecond) // as above
+			waitFor(t, "it writes", func() bool { return filesOn(t, at) > before })
 			at.Kill()
 			if err := <-saved; err == nil {
 				t.Error("a backup to a server that is gone succeeded")

@@ -60,6 +60,18 @@ type model struct {
 	live      map[string]bool
 	forgotten map[string]bool
 	done      map[string]int
+	now       moment
+}
+
+// moment is what the hosts did in one round. Which of two that did something about one snapshot was first, only the
+// repository knows.
+type moment struct {
+	forgot, back   map[string]bool  // snapshots
+	gone, notThere map[string]error // what could not be copied, and what was not forgotten any more: right if the other host was faster
+}
+
+func newMoment() moment {
+	return moment{forgot: map[string]bool{}, back: map[string]bool{}, gone: map[string]error{}, notThere: map[string]error{}}
 }
 
 // modelHost is a machine: its name, all that it keeps, and a folder that it backs up.
@@ -150,6 +162,7 @@ func (m *model) round(n int) {
 		"copy there": m.copyThere, "copy back": m.copyBack,
 	}
 	names := slices.Sorted(maps.Keys(actions))
+	m.now = newMoment()
 	var working sync.WaitGroup
 	for _, h := range m.hosts[:2] {
 		what := names[m.random.IntN(len(names))]
@@ -165,10 +178,46 @@ func (m *model) round(n int) {
 		})
 	}
 	working.Wait()
+	m.settle()
 	if n%4 == 3 {
 		m.sweep()
 	}
 	m.check()
+}
+
+// settle judges what one host could not do since the other was faster, and asks the repository what became of snapshots that
+// one forgot and the other brought back.
+func (m *model) settle() {
+	m.t.Helper()
+	for id, err := range m.now.gone {
+		if !m.now.forgot[id] {
+			m.t.Errorf("copy of snapshot %s: %v", id, err)
+		}
+	}
+	for id, err := range m.now.notThere {
+		if !m.now.back[id] {
+			m.t.Errorf("undelete of snapshot %s: %v", id, err)
+		}
+	}
+	maps.DeleteFunc(m.now.forgot, func(id string, _ bool) bool { return !m.now.back[id] })
+	if len(m.now.forgot) == 0 {
+		return
+	}
+	err := m.use(m.bucket, m.hosts[2], func(r *repo.Repository, _ *backup.Env) error {
+		snaps, err := r.Snapshots(m.t.Context())
+		for id := range m.now.forgot {
+			delete(m.live, id)
+			m.forgotten[id] = true
+			if slices.ContainsFunc(snaps, func(s repo.Snapshot) bool { return s.ID == id }) {
+				delete(m.forgotten, id)
+				m.live[id] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		m.t.Error(err)
+	}
 }
 
 // backUp edits the host's folder and saves it, at times into the other repository.
@@ -234,7 +283,7 @@ func (m *model) forget(h *modelHost, random *mathrand.Rand) error {
 		defer m.mu.Unlock()
 		for _, id := range gone {
 			delete(m.live, id)
-			m.forgotten[id] = true
+			m.forgotten[id], m.now.forgot[id] = true, true
 		}
 		return err
 	})
@@ -266,11 +315,14 @@ func (m *model) undelete(h *modelHost, random *mathrand.Rand) error {
 		defer m.mu.Unlock()
 		removed := (*repo.RemovedError)(nil)
 		switch {
-		case errors.As(err, &removed), errors.Is(err, repo.ErrNotForgotten) && m.live[id]:
+		case errors.As(err, &removed):
+			return nil
+		case errors.Is(err, repo.ErrNotForgotten):
+			m.now.notThere[id] = err
 			return nil
 		case err == nil:
 			delete(m.forgotten, id)
-			m.live[id] = true
+			m.live[id], m.now.back[id] = true, true
 			m.done["came back"]++
 		}
 		return err
@@ -282,9 +334,7 @@ func (m *model) copyThere(h *modelHost, _ *mathrand.Rand) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, f := range report.Failed {
-		if !m.forgotten[f.ID] { // else the other host has just taken it away
-			return fmt.Errorf("snapshot %s: %s", f.ID, f.Reason)
-		}
+		m.now.gone[f.ID] = errors.New(f.Reason)
 		err = nil
 	}
 	return err
