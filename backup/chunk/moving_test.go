@@ -166,6 +166,7 @@ func TestDirtyPage(t *testing.T) {
 	page[0] = 1
 	for i := byte(2); i < 12; i++ {
 		saveWith(t, s, o, src, cache)
+		tick(t, f, filepath.Join(disk, "clock"))
 		page[0] = i
 		_, item := saveWith(t, s, o, src, cache)
 		dst := restore(t, s, item, chunk.RestoreOptions{})
@@ -174,6 +175,24 @@ func TestDirtyPage(t *testing.T) {
 			t.Fatalf("store %d between two passes is not in the second: %d, %v", i, got[0], err)
 		}
 		page[0] = i
+	}
+}
+
+// tick waits until the clock of the file system has moved on since f changed: of what comes before that no time tells, and only
+// its age keeps a file from being trusted.
+func tick(t *testing.T, f *os.File, clock string) {
+	t.Helper()
+	var changed, now unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &changed); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); unix.TimespecToNsec(now.Ctim) <= unix.TimespecToNsec(changed.Ctim); time.Sleep(time.Millisecond) {
+		if err := errors.Join(os.WriteFile(clock, []byte("x"), 0o600), unix.Stat(clock, &now)); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the clock of the file system stands still")
+		}
 	}
 }
 

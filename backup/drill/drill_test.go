@@ -57,7 +57,7 @@ func TestDrill(t *testing.T) {
 
 func testPasses(t *testing.T, h *realHost) {
 	report, err := h.drill(t, Options{
-		TargetRTO: time.Hour, TargetRPO: time.Hour,
+		TargetRTO: time.Hour, TargetRPO: time.Hour, Timeout: time.Minute,
 		Probes: []Probe{
 			mustProbe(t, "shop-web-1=grep value /etc/one.conf && wget -q -O- http://data:8080/list"),
 			mustProbe(t, "shop-data-1=test -s /data/www/list"),
@@ -107,7 +107,7 @@ func testFails(t *testing.T, h *realHost) {
 		detail  string
 	}
 	tests := map[string]failure{
-		"a failing probe": {Options{Probes: []Probe{mustProbe(t, "shop-data-1=echo no; exit 3")}}, "probe", "ended with exit code 3: no"},
+		"a failing probe": {Options{Timeout: time.Minute, Patience: 20 * time.Second, Probes: []Probe{mustProbe(t, "shop-data-1=echo no; exit 3")}}, "probe", "ended with exit code 3: no"},
 	}
 	if enginetest.Integration {
 		tests["too slow"] = failure{Options{TargetRTO: time.Nanosecond}, "recovery time (RTO)", "target"}
