@@ -23,7 +23,7 @@ type farReport struct {
 func (s *site) createFar(t *testing.T, args ...string) farReport {
 	t.Helper()
 	var report farReport
-	out := s.ok(t, append([]string{"backup", "create", "--json", "--progress", "none"}, args...)...)
+	out := s.ok(t, append([]string{"backup", "create", "--json", "--progress", "none", "--max-freeze", "60s"}, args...)...)
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
 		t.Fatalf("read report: %v\n%s", err, out)
 	}

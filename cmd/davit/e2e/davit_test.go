@@ -148,10 +148,10 @@ type createReport struct {
 	}
 }
 
-// create runs backup create and returns its report.
+// create runs backup create and returns its report. A freeze may be long: the machine may be busy.
 func (s *site) create(t *testing.T, codes []int, args ...string) createReport {
 	t.Helper()
-	r := s.ends(t, codes, append([]string{"backup", "create", "--json", "--progress", "none"}, args...)...)
+	r := s.ends(t, codes, append([]string{"backup", "create", "--json", "--progress", "none", "--max-freeze", "60s"}, args...)...)
 	var report createReport
 	if err := json.Unmarshal([]byte(r.out), &report); err != nil {
 		t.Fatalf("read report: %v\n%s", err, r.out)
