@@ -55,6 +55,7 @@ func TestDrillTimerOnAHost(t *testing.T) {
 		{args: "journalctl --no-pager -u davit-drill-proved", stdout: "passed"},
 		{args: "davit backup schedule list", stdout: "proved (drill)  timer  2"},
 		{args: "davit backup schedule list | grep passed", stdout: "proved (drill)"},
+		{args: timerEnds("davit-drill-proved")},
 		{args: `grep -c '^davit_backup_drill_last_success_timestamp_seconds{host="testhost",job="proved"} ' /srv/metrics/davit.prom`, stdout: "1"},
 		{args: "davit backup status --json | grep -o '\"verdict\":\"[a-z]*\"' | sort -u", stdout: `"verdict":"passed"`},
 		{args: "grep -o '<title>[^<]*' /srv/reports/drill.html", stdout: "passed"},
@@ -87,8 +88,7 @@ func drillsAtTheEndOfRuns(t *testing.T, h *enginetest.Host) {
 		t.Errorf("the drill is %+v", r)
 	}
 	for _, s := range []step{
-		{args: `systemctl stop davit-backup-proved.timer
-until [ "$(systemctl is-active davit-backup-proved)" != activating ]; do sleep 0.2; done; systemctl show -p ExecMainStatus davit-backup-proved`, stdout: "ExecMainStatus=14"},
+		{args: timerEnds("davit-backup-proved") + "; systemctl show -p ExecMainStatus davit-backup-proved", stdout: "ExecMainStatus=14"},
 		{args: "davit backup schedule remove proved"},
 		{args: "davit backup history --job proved --last 4", stdout: "failed"},
 		{args: "journalctl --no-pager -u davit-backup-proved", stdout: "drill"},

@@ -137,7 +137,7 @@ func startQuotaMachine(t *testing.T, dir string) {
 	if err := os.WriteFile(script, []byte(quotaMachine), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "linux.uml", "mem=256M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "quiet",
 		"con=null", "con0=null,fd:1", "umid="+filepath.Base(dir), fmt.Sprintf("ubd0=%s/ext4", dir), fmt.Sprintf("ubd1=%s/xfs", dir),

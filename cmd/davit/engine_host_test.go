@@ -135,7 +135,7 @@ RestartSec=100ms
 X
 systemctl daemon-reload; mkdir -p /etc/docker; echo '{"data-root": 1}' > /etc/docker/daemon.json`)
 	h.Run(t, "sh", "-c", "systemctl restart docker; systemctl restart docker; systemctl restart docker")
-	h.Must(t, "sh", "-c", "for i in $(seq 100); do systemctl is-failed --quiet docker && exit; sleep 0.1; done; exit 1")
+	h.Must(t, "sh", "-c", "for i in $(seq 600); do systemctl is-failed --quiet docker && exit; sleep 0.1; done; exit 1")
 	stdout, _, code := h.Run(t, "davit", "engine", "status", "--json")
 	var st struct {
 		State, Reason string
@@ -200,7 +200,7 @@ ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep 1000'
 WantedBy=default.target
 X
 chown -R ann: /home/ann /run/user/1000 && systemd-run -q -u um --uid=1000 --gid=1000 -p Delegate=yes -E XDG_RUNTIME_DIR=/run/user/1000 -E HOME=/home/ann /lib/systemd/systemd --user &&
-for i in $(seq 100); do [ -S /run/user/1000/systemd/private ] && exit; sleep 0.1; done; exit 1`)
+for i in $(seq 600); do [ -S /run/user/1000/systemd/private ] && exit; sleep 0.1; done; exit 1`)
 	as := "setpriv --reuid ann --regid ann --clear-groups env -u XDG_RUNTIME_DIR HOME=/home/ann davit engine "
 	for _, s := range []step{
 		{args: as + "status", code: 13, stdout: "docker.service: inactive (dead)"},
