@@ -88,7 +88,7 @@ func (r *reading) pinMounts() {
 	if !r.local {
 		return
 	}
-	mounts, err := foreignMounts()
+	mounts, err := foreignMounts(procFS)
 	if err != nil {
 		r.note("mounts of other processes cannot be read: %v: volumes count as in use", err)
 	}
@@ -134,19 +134,22 @@ type mountLine struct {
 	pid              string
 }
 
+// procFS is where the kernel tells of processes.
+const procFS = "/proc"
+
 // foreignMounts reads the mounts of every mount namespace once.
-func foreignMounts() (*mountTable, error) {
-	own, err := readMounts("self")
+func foreignMounts(proc string) (*mountTable, error) {
+	own, err := readMounts(proc, "self")
 	if err != nil {
 		return nil, err
 	}
 	t := &mountTable{own: own}
-	mine, err := os.Readlink("/proc/self/ns/mnt")
+	mine, err := os.Readlink(filepath.Join(proc, "self", "ns", "mnt"))
 	if err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{mine: true}
-	processes, err := os.ReadDir("/proc")
+	processes, err := os.ReadDir(proc)
 	if err != nil {
 		return nil, err
 	}
@@ -154,22 +157,22 @@ func foreignMounts() (*mountTable, error) {
 		if p.Name()[0] < '0' || p.Name()[0] > '9' {
 			continue
 		}
-		ns, err := os.Readlink(filepath.Join("/proc", p.Name(), "ns", "mnt"))
+		ns, err := os.Readlink(filepath.Join(proc, p.Name(), "ns", "mnt"))
 		if err != nil || seen[ns] {
 			continue // the process is gone, or its mounts are known
 		}
-		seen[ns] = true
-		lines, err := readMounts(p.Name())
+		lines, err := readMounts(proc, p.Name())
 		if err != nil {
-			continue
+			continue // gone by now: another process may tell of the same mounts
 		}
+		seen[ns] = true
 		t.others = append(t.others, lines...)
 	}
 	return t, nil
 }
 
-func readMounts(pid string) ([]mountLine, error) {
-	data, err := os.ReadFile(filepath.Join("/proc", pid, "mountinfo"))
+func readMounts(proc, pid string) ([]mountLine, error) {
+	data, err := os.ReadFile(filepath.Join(proc, pid, "mountinfo"))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package prune
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 const someDigest = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -35,5 +39,37 @@ func TestServiceVolumes(t *testing.T) {
 		if got := madeFrom(v.name, v.template); got != v.want {
 			t.Errorf("%s from %s: %v", v.name, v.template, got)
 		}
+	}
+}
+
+// A process that ends while it is looked at does not hide what others with the same mounts have mounted.
+func TestForeignMountsOfOneThatEnds(t *testing.T) {
+	proc := t.TempDir()
+	for pid, p := range map[string]struct{ ns, mounts string }{
+		"self": {"mnt:[1]", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"},
+		"10":   {"mnt:[2]", ""}, // it has ended
+		"11":   {"mnt:[2]", "2 1 8:1 " + filepath.Join(proc, "vol") + " /data rw - ext4 /dev/sda1 rw\n"},
+	} {
+		dir := filepath.Join(proc, pid)
+		err := os.MkdirAll(filepath.Join(dir, "ns"), 0o700)
+		if err == nil {
+			err = os.Symlink(p.ns, filepath.Join(dir, "ns", "mnt"))
+		}
+		if err == nil && p.mounts != "" {
+			err = os.WriteFile(filepath.Join(dir, "mountinfo"), []byte(p.mounts), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(proc, "vol"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := foreignMounts(proc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid, ok := mounts.user(filepath.Join(proc, "vol")); !ok || pid != "11" {
+		t.Errorf("the volume is used by %q, %v", pid, ok)
 	}
 }

@@ -94,7 +94,7 @@ func (a *applying) inspect(ctx context.Context, o *Object) (reason string, err e
 		if err != nil || o.Path == "" {
 			return "", err
 		}
-		mounts, err := foreignMounts()
+		mounts, err := foreignMounts(procFS)
 		if err != nil {
 			return "", fmt.Errorf("read mounts: %w", err)
 		}
