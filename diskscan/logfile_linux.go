@@ -68,7 +68,7 @@ func appenders(st *unix.Stat_t) (writers int, why string) {
 		}
 		flags, err := openFlags(link)
 		switch {
-		case errors.Is(err, os.ErrNotExist): // closed meanwhile
+		case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ESRCH): // closed meanwhile, or its process has ended
 		case err != nil:
 			return writers, "cannot see how the engine has it open: " + reason(err)
 		case flags&unix.O_ACCMODE == unix.O_RDONLY:

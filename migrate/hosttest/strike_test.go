@@ -78,20 +78,28 @@ func (h *host) worker(root string) int {
 // process finds the davit that a unit of the host runs to do something.
 func (h *host) process(root, what string) int {
 	h.t.Helper()
-	mine := func(pid string) string { s, _ := os.Readlink("/proc/" + pid + "/ns/pid"); return s }
-	ours := mine(strings.Split(root, "/")[2])
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, path := range lines {
-			data, _ := os.ReadFile(path)
-			pid := strings.Split(path, "/")[2]
-			if bytes.HasSuffix(data, []byte("\x00"+migrate.Subcommand+"\x00"+what+"\x00")) && mine(pid) == ours {
-				n, _ := strconv.Atoi(pid)
-				return n
-			}
+		if pid := running(root, what); pid > 0 {
+			return pid
 		}
 	}
 	h.t.Fatalf("there is no davit to %s\n%s", what, h.journal())
+	return 0
+}
+
+// running is process for one look; 0 when there is none.
+func running(root, what string) int {
+	mine := func(pid string) string { s, _ := os.Readlink("/proc/" + pid + "/ns/pid"); return s }
+	ours := mine(strings.Split(root, "/")[2])
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range lines {
+		data, _ := os.ReadFile(path)
+		pid := strings.Split(path, "/")[2]
+		if bytes.HasSuffix(data, []byte("\x00"+migrate.Subcommand+"\x00"+what+"\x00")) && mine(pid) == ours {
+			n, _ := strconv.Atoi(pid)
+			return n
+		}
+	}
 	return 0
 }
 
