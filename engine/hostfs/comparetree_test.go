@@ -63,7 +63,7 @@ func TestCompareTreeFinds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			from, to := filepath.Join(disk, c.name+"1"), filepath.Join(disk, c.name+"2")
-			sh(t, disk, "mkdir '"+from+"'; cd '"+from+"'; mkdir -p d/e; printf A > f; ln -s y s; mknod c c 1 3; touch h1; ln h1 h2; setfattr -n user.a -v 1 f; "+
+			sh(t, disk, "umask 022; mkdir '"+from+"'; cd '"+from+"'; mkdir -p d/e; printf A > f; ln -s y s; mknod c c 1 3; touch h1; ln h1 h2; setfattr -n user.a -v 1 f; "+
 				"touch -h -d @1 d/e d f s c h1 .; cp -a . '"+to+"'; cd '"+to+"'; "+c.change)
 			want := []string{c.want}
 			if c.want == "" {
