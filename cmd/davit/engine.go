@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"davit/engine"
 	"davit/engine/daemonjson"
+	"davit/engine/initscript"
 	"davit/engine/service"
 	"davit/engine/systemd"
 
@@ -21,7 +23,8 @@ func (h *host) engineCommand() *cli.Command {
 		Usage:    "Start and stop the engine's service, and see how it is",
 		Description: paragraph("The engine as systemd runs it on this host, whatever --host and --context say: docker.service " +
 			"with its docker.socket, which starts the service again at the next call of anybody unless it is stopped as well. " +
-			"Without root privileges it is the engine of the user, if there is one."),
+			"Without root privileges it is the engine of the user, if there is one. " +
+			"Without systemd it is what OpenRC, or a script in /etc/init.d, starts as docker."),
 		Subcommands: []*cli.Command{
 			h.engineStartCommand(),
 			h.engineStopCommand(),
@@ -52,14 +55,14 @@ func rmLossFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "allow-rm-loss", Usage: "stop it although that deletes --rm containers"}
 }
 
-// findService connects to systemd and finds the engine's service.
+// findService connects to what runs this host and finds the engine's service.
 func (h *host) findService(c *cli.Context) (s *service.Service, closeBus func(), err error) {
 	if !systemd.Running() {
-		return nil, nil, errNoSystemd
+		return h.findScript(c)
 	}
 	names := service.Names()
 	if c.String("unit") != "" {
-		names = []string{c.String("unit")}
+		names = []string{service.UnitName(c.String("unit"))}
 	}
 	if c.Bool("user") || h.euid != 0 {
 		s, closeBus, err = h.findUserService(c.Context, names)
@@ -71,9 +74,20 @@ func (h *host) findService(c *cli.Context) (s *service.Service, closeBus func(),
 	if err != nil {
 		return nil, nil, err
 	}
-	return found(c.Context, conn, service.Usual{
-		ConfigFile: daemonjson.DefaultPath, DataRoot: "/var/lib/docker", Socket: "/var/run/docker.sock",
-	}, h.now, names)
+	return found(c.Context, conn, conn.Close, usualEngine(), h.now, names)
+}
+
+func usualEngine() service.Usual {
+	return service.Usual{ConfigFile: daemonjson.DefaultPath, DataRoot: "/var/lib/docker", Socket: "/var/run/docker.sock"}
+}
+
+// findScript finds the engine's init script, on a host without systemd.
+func (h *host) findScript(c *cli.Context) (*service.Service, func(), error) {
+	scripts, ok := initscript.Find("/")
+	if !ok || c.Bool("user") {
+		return nil, nil, errNoSystemd
+	}
+	return found(c.Context, scripts, func() {}, usualEngine(), h.now, []string{cmp.Or(c.String("unit"), "docker")})
 }
 
 func (h *host) findUserService(ctx context.Context, names []string) (*service.Service, func(), error) {
@@ -85,7 +99,7 @@ func (h *host) findUserService(ctx context.Context, names []string) (*service.Se
 	if err != nil {
 		return nil, nil, err
 	}
-	return found(ctx, conn, service.Usual{
+	return found(ctx, conn, conn.Close, service.Usual{
 		ConfigFile: filepath.Join(config, "docker", "daemon.json"),
 		DataRoot:   filepath.Join(data, "docker"),
 		Socket:     filepath.Join(run, "docker.sock"),
@@ -99,13 +113,13 @@ func (h *host) xdg(variable, fallback string) string {
 	return filepath.Join(h.getenv("HOME"), fallback)
 }
 
-func found(ctx context.Context, conn *systemd.Conn, u service.Usual, now func() time.Time, names []string) (*service.Service, func(), error) {
-	s, err := service.Find(ctx, conn, u, now, names...)
+func found(ctx context.Context, m service.Manager, closeBus func(), u service.Usual, now func() time.Time, names []string) (*service.Service, func(), error) {
+	s, err := service.Find(ctx, m, u, now, names...)
 	if err != nil {
-		conn.Close()
+		closeBus()
 		return nil, nil, err
 	}
-	return s, conn.Close, nil
+	return s, closeBus, nil
 }
 
 // callTime is how long the engine may take to answer when its service is looked at.

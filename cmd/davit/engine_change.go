@@ -21,7 +21,7 @@ func (h *host) engineStartCommand() *cli.Command {
 			examples("davit engine start", "davit engine start --timeout 1m") + exitCodes(exitDone, exitFailed, exitUsage),
 		Flags: jobFlags(),
 		Action: h.engineChange("started", func(ctx context.Context, s *service.Service, _ *cli.Context) (service.Change, error) {
-			return s.Start(ctx)
+			return ready(ctx, s, (*service.Service).Start)
 		}),
 	}
 }
@@ -61,9 +61,18 @@ func (h *host) engineRestartCommand() *cli.Command {
 			if err := checkLoss(ctx, s, c); err != nil {
 				return service.Change{}, err
 			}
-			return s.Restart(ctx)
+			return ready(ctx, s, (*service.Service).Restart)
 		}),
 	}
+}
+
+// ready starts the engine in some way and waits until it answers.
+func ready(ctx context.Context, s *service.Service, start func(*service.Service, context.Context) (service.Change, error)) (service.Change, error) {
+	change, err := start(s, ctx)
+	if err != nil {
+		return change, err
+	}
+	return s.Ready(ctx, change, askEngine)
 }
 
 func (h *host) engineReloadCommand() *cli.Command {

@@ -53,7 +53,7 @@ func explainService(err error, f *failure) bool {
 	var config *service.ConfigError
 	switch {
 	case errors.Is(err, errNoSystemd):
-		f.hint = "davit engine works through systemd; use what starts the engine here (service docker start, rc-service docker start)"
+		f.hint = "davit migrate needs systemd; davit engine works with OpenRC and init scripts, too, where they run the host"
 	case errors.As(err, &down):
 		f.hint, f.code = down.hint(), exitUnreachable
 	case errors.As(err, &lossError{}):

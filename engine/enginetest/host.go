@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Host is a machine of its own with systemd as its first process, D-Bus and an engine, as
+// Host is a machine of its own with an engine and, unless another is chosen, systemd as its first process, as
 // scripts/testhost makes them.
 type Host struct {
 	script, name string
@@ -20,7 +20,7 @@ type Host struct {
 
 // HostOptions choose a host.
 type HostOptions struct {
-	Engine string   // "20.10" on Debian 12, the usual one; "26.1", "28.5", "29" on Debian 13
+	Engine string   // "20.10" on Debian 12, the usual one; "26.1", "28.5", "29" on Debian 13; "sysv", "openrc": 20.10 without systemd
 	Disks  []string // further disks, "ext4:2G" or "xfs:2G"; the first is mounted on /mnt/disk1 by mnt-disk1.mount
 }
 

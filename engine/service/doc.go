@@ -3,7 +3,7 @@
 //
 // # Words
 //
-//   - service: the unit that runs dockerd: docker.service, with most installations.
+//   - service: the unit that runs dockerd: docker.service, with most installations; docker, where an init script does.
 //   - socket: a unit that listens for the engine and starts the service at the first call:
 //     docker.socket. Armed: it listens.
 //   - enabled: started at boot.

@@ -91,7 +91,7 @@ func (f *fakeManager) called(t *testing.T, want ...string) {
 func find(t *testing.T, f *fakeManager) *Service {
 	t.Helper()
 	usual := Usual{ConfigFile: t.TempDir() + "/daemon.json", DataRoot: "/usual", Socket: "/usual.sock"}
-	s, err := Find(t.Context(), f, usual, time.Now, "absent", "docker")
+	s, err := Find(t.Context(), f, usual, time.Now, "absent.service", "docker.service")
 	if err != nil {
 		t.Fatal(err)
 	}

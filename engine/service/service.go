@@ -11,7 +11,7 @@ import (
 	"davit/engine/systemd"
 )
 
-// Manager is what starts and stops services; [systemd.Conn] is one.
+// Manager is what starts and stops services: [systemd.Conn], or [davit/engine/initscript.Manager].
 type Manager interface {
 	Unit(ctx context.Context, name string) (systemd.Unit, error)
 	Begin(ctx context.Context, verb systemd.Verb, unit string) (wait func(context.Context) error, err error)
@@ -36,15 +36,20 @@ type Service struct {
 	now     func() time.Time
 }
 
-// Names are the units that run an engine, in the order in which they are looked for.
+// Names are the units of systemd that run an engine, in the order in which they are looked for.
 func Names() []string { return []string{"docker.service", "snap.docker.dockerd.service"} }
+
+// UnitName is the name of a service unit whose suffix may have been left out.
+func UnitName(name string) string {
+	if filepath.Ext(name) == "" {
+		name += ".service"
+	}
+	return name
+}
 
 // Find takes the first of the named units that exists; its error is a [*NotFoundError].
 func Find(ctx context.Context, m Manager, u Usual, now func() time.Time, names ...string) (*Service, error) {
 	for _, name := range names {
-		if filepath.Ext(name) == "" {
-			name += ".service"
-		}
 		unit, err := m.Unit(ctx, name)
 		if err != nil {
 			return nil, err

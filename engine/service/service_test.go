@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"davit/engine"
 	"davit/engine/systemd"
@@ -271,5 +272,49 @@ func TestReason(t *testing.T) {
 		if got := reason(c.lines); got != c.want {
 			t.Errorf("%v: %q, want %q", c.lines, got, c.want)
 		}
+	}
+}
+
+// An engine whose unit does not say when it is ready is called until it answers; one that ends instead has failed.
+func TestReady(t *testing.T) {
+	f := newFake().set("inactive")
+	s := find(t, f)
+	c, err := s.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	ask := func(_ context.Context, endpoint string) (engine.Info, error) {
+		calls++
+		if calls < 3 || endpoint != "unix:///run/fake.sock" {
+			return engine.Info{}, errors.New("refused")
+		}
+		return engine.Info{}, nil
+	}
+	if c, err = s.Ready(t.Context(), c, ask); err != nil || c.Unit.Active != "active" || calls != 3 {
+		t.Errorf("after %d calls it is %+v, %v", calls, c.Unit, err)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	var slow *SlowError
+	if _, err := s.Ready(ctx, c, func(context.Context, string) (engine.Info, error) { return engine.Info{}, errors.New("refused") }); !errors.As(err, &slow) {
+		t.Errorf("an engine that never answers: %v", err)
+	}
+
+	f.lines = []systemd.Line{{Message: "no such disk"}}
+	var failed *FailedError
+	_, err = s.Ready(t.Context(), c, func(context.Context, string) (engine.Info, error) {
+		f.set("failed")
+		return engine.Info{}, errors.New("refused")
+	})
+	if !errors.As(err, &failed) || failed.Reason != "no such disk" {
+		t.Errorf("an engine that ends: %v", err)
+	}
+
+	f.set("active").units["docker.service"].Notify = true
+	c.Unit.Notify = true
+	if _, err := s.Ready(t.Context(), c, nil); err != nil {
+		t.Errorf("a unit that has said itself that it is ready: %v", err)
 	}
 }

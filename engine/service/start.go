@@ -12,6 +12,9 @@ import (
 type Change struct {
 	Units []string // that were started, stopped, enabled, …, in that order
 	Unit  systemd.Unit
+
+	verb  systemd.Verb // of a start or restart
+	begin time.Time
 }
 
 // Start starts the service, with the sockets that are enabled or that it needs, and returns
@@ -109,7 +112,7 @@ func (s *Service) running(ctx context.Context, verb systemd.Verb, done []string,
 	if err != nil {
 		return Change{Units: done}, err
 	}
-	c := Change{Units: done, Unit: service}
+	c := Change{Units: done, Unit: service, verb: verb, begin: begin}
 	if service.Active != "active" && service.Active != "reloading" {
 		return c, s.failed(ctx, verb, s.name, begin, errors.New("it ended at once"))
 	}

@@ -1,0 +1,5 @@
+package initscript
+
+import "os/exec"
+
+func ownSession(*exec.Cmd) {}
