@@ -44,7 +44,7 @@ settings() { # ROOT
 
 sysv_settings() { # ROOT
 	# There are no terminals. Whoever mounts another /sys at boot hides the cgroups below it.
-	sed -i -e '/getty/d' -e '/^si:/a cg::bootwait:/bin/sh -c "mountpoint -q /sys/fs/cgroup || umount -l /sys"' "$1/etc/inittab"
+	sed -i -e '/getty/d' -e '/^si:/a cg::bootwait:ls /sys/fs/cgroup | grep -q . || umount -l /sys' "$1/etc/inittab"
 	echo 'none /sys/fs/cgroup cgroup noauto 0 0' >> "$1/etc/fstab" # docker's script need not mount them
 	echo 'ulimit() { :; } # this host may not raise its limits' >> "$1/etc/default/docker"
 }
