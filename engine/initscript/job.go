@@ -104,6 +104,9 @@ func (m *Manager) run(ctx context.Context, name, verb string) (said string, code
 	cmd.Stdout, cmd.Stderr = out, out
 	ownSession(cmd)
 	err = cmd.Run()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() < 0) {
 		return "", 0, fmt.Errorf("%s %s: %w", verb, name, err)
