@@ -23,9 +23,7 @@ func TestUnreachable(t *testing.T) {
 		name, reason, hint string
 		endpoint           func(t *testing.T) string
 	}{
-		{"no socket", "no socket /", "is Docker installed", func(t *testing.T) string {
-			return "unix://" + filepath.Join(t.TempDir(), "s")
-		}},
+		{"no socket", "no socket /", "is Docker installed", func(*testing.T) string { return "unix:///proc/self/none" }},
 		{"refused", "connection refused", "nothing listens", deadSocket},
 		{"refused tcp", "connection refused", "nothing listens", func(t *testing.T) string {
 			l := listen(t, "tcp", "127.0.0.1:0")
@@ -83,7 +81,7 @@ const asUserEnv = "DAVIT_TEST_ENDPOINT"
 // itself again as a user without rights.
 func TestUnreachablePermission(t *testing.T) {
 	if endpoint := os.Getenv(asUserEnv); endpoint != "" {
-		_, err := engine.Connect(t.Context(), engine.Target{Host: endpoint, ConfigDir: "/nonexistent"})
+		_, err := engine.Connect(t.Context(), engine.Target{Host: endpoint, ConfigDir: "/proc/self/none"})
 		var u *engine.UnreachableError
 		if !errors.As(err, &u) || u.Reason != "permission denied" || !strings.Contains(u.Hint, "join the group daemon") {
 			t.Fatalf("error %v, %+v", err, u)

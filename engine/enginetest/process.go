@@ -20,16 +20,18 @@ const (
 )
 
 // spawn starts a binary of the engine in the engine's namespace and a session of its own,
-// so that a Ctrl-C at the test does not reach it. nsenter replaces itself: the process
-// id is that of the binary. (`ip netns exec` would also remount /sys, in which dockerd
-// then finds no cgroups.)
+// so that a Ctrl-C at the test does not reach it. Each program replaces the one before: the
+// process id is that of the binary. (`ip netns exec` would also remount /sys, in which
+// dockerd then finds no cgroups.) What an engine makes is for others to read, as where a
+// service manager starts it, whatever the test's umask.
 func (d *Dockerd) spawn(logFile, name string, args ...string) (*exec.Cmd, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command("nsenter", append([]string{"--net=" + netnsPath(d.Netns), filepath.Join(d.BinDir, name)}, args...)...)
+	const run = `umask 022 && exec nsenter "$@"`
+	cmd := exec.Command("sh", append([]string{"-c", run, "sh", "--net=" + netnsPath(d.Netns), filepath.Join(d.BinDir, name)}, args...)...)
 	cmd.Env, cmd.Dir = d.environ(), d.Dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -21,15 +21,7 @@ func TestSweep(t *testing.T) {
 		beVictim(t)
 		return
 	}
-	in := os.TempDir()
-	if len(in) > maxBase-len("/sw1234567890") { // the engine would go elsewhere
-		in = "/tmp"
-	}
-	base, err := os.MkdirTemp(in, "sw")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(base) })
+	base := shortTemp(t, "sw")
 	victim := exec.Command("/proc/self/exe", "-test.run=^TestSweep$", "-test.v")
 	victim.Env = append(os.Environ(), victimEnv+"=1", "TMPDIR="+base)
 	out, err := victim.StdoutPipe()
@@ -64,6 +56,21 @@ func TestSweep(t *testing.T) {
 	requireGone(t, &Dockerd{Dir: s.outer, Netns: name})
 }
 
+// shortTemp makes a folder with a name that leaves room for the sockets of an engine below it.
+func shortTemp(t *testing.T, prefix string) string {
+	t.Helper()
+	in := os.TempDir()
+	if len(in) > maxBase-len("/sw1234567890") {
+		in = "/tmp"
+	}
+	dir, err := os.MkdirTemp(in, prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 func beVictim(t *testing.T) {
 	d := StartDockerd(t, DockerdOptions{})
 	d.MakeImage(t, "base:1")
@@ -78,11 +85,7 @@ func beVictim(t *testing.T) {
 // its own.
 func TestOnOverlay(t *testing.T) {
 	NeedRoot(t)
-	base, err := os.MkdirTemp("", "ov")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(base) })
+	base := shortTemp(t, "ov")
 	for _, dir := range []string{"l", "u", "w", "m"} {
 		if err := os.Mkdir(filepath.Join(base, dir), 0o755); err != nil {
 			t.Fatal(err)

@@ -129,7 +129,7 @@ func TestDiffSeesEachChange(t *testing.T) {
 func small(t *testing.T, at func(string) string) {
 	t.Helper()
 	for _, err := range []error{
-		os.WriteFile(at("f"), []byte("content"), 0o644), os.Link(at("f"), at("g")),
+		os.WriteFile(at("f"), []byte("content"), 0o644), os.Chmod(at("f"), 0o644), os.Link(at("f"), at("g")),
 		os.WriteFile(at("dense"), make([]byte, 65536), 0o644), os.Mkdir(at("d"), 0o755),
 		unix.Setxattr(at("f"), "user.a", []byte("1"), 0), os.Symlink("f", at("link")),
 		unix.Mknod(at("dev"), unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))), setMtime(at("f"), 0),
