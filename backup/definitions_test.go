@@ -38,6 +38,7 @@ func TestComposeFiles(t *testing.T) {
 func TestReadComposeFiles(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/compose.yaml", "services: {}\n")
+	must(t, os.Chmod(dir+"/compose.yaml", 0o644)) // whatever the umask is
 	write(t, dir+"/huge.yml", strings.Repeat("x", maxComposeFile+1))
 	write(t, dir+"/id_rsa", "key")
 	write(t, dir+"/real/x.yml", "x")

@@ -2,6 +2,7 @@
 # goldentree.sh FOLDER - make the tree that testdata/repository*-v1 hold: one of each kind
 # of entry, with fixed times and owners. As root.
 set -euo pipefail
+umask 022
 tree=$1
 mkdir -p "$tree/sub/empty"
 printf 'golden\n' > "$tree/file"

@@ -20,7 +20,8 @@ import (
 func comparedTree(t *testing.T) (store, ocispec.Descriptor) {
 	t.Helper()
 	src := t.TempDir()
-	if err := os.WriteFile(filepath.Join(src, "big"), noiseFile(5<<20), 0o640); err != nil {
+	big := filepath.Join(src, "big")
+	if err := errors.Join(os.WriteFile(big, noiseFile(5<<20), 0o640), os.Chmod(big, 0o640)); err != nil { // whatever the umask is
 		t.Fatal(err)
 	}
 	f, err := os.Create(filepath.Join(src, "holes"))
