@@ -222,7 +222,7 @@ func TestSelection(t *testing.T) {
 		t.Errorf("%q, %v", data, err)
 	}
 	var missing *os.PathError
-	if _, err := c.Open(t.Context(), "/nonexistent"); !errors.Is(err, os.ErrNotExist) || errors.As(err, &missing) {
+	if _, err := c.Open(t.Context(), filepath.Join(dst, "nonexistent")); !errors.Is(err, os.ErrNotExist) || errors.As(err, &missing) {
 		t.Errorf("a missing folder is %v", err)
 	}
 }
