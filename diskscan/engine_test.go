@@ -31,7 +31,7 @@ func fill(t *testing.T, d *enginetest.Dockerd) {
 		"sh", "-c", "head -c 700000 /dev/urandom > /data/file; head -c 900000 /dev/urandom > /anonymous/file; "+
 			"head -c 800000 /dev/urandom > /written; trap exit TERM; while :; do sleep 3600 & wait; done")
 	d.RunContainer(t, "--name", "chatty", "-v", "data:/data:ro", "app:2",
-		"sh", "-c", "head -c 400000 /dev/zero | tr '\\0' 'x' | fold -w 100; trap exit TERM; while :; do sleep 3600 & wait; done")
+		"sh", "-c", "head -c 400000 /dev/zero | tr '\\0' 'x' | fold -w 100; echo; trap exit TERM; while :; do sleep 3600 & wait; done")
 	d.CLI(t, "create", "--name", "never-started", "app:2")
 	d.RunContainer(t, "--name", "orphan", "gone:1")
 	d.CLI(t, "rmi", "-f", "gone:1")
