@@ -29,12 +29,12 @@ func TestMillionFiles(t *testing.T) {
 	davit := buildDavit(t)
 	disk := enginetest.Disk(t, 20<<30)
 	root := filepath.Join(disk, "docker")
-	const images, layers, files = 200, 4, 1_000_000
+	const images, layers, files, mostMemory = 200, 4, 1_000_000, 40_000_000
 	makeImages(t, root, images, layers, files/images/layers)
 
 	first, peak := time.Hour, int64(math.MaxInt64) // the least: on a busy machine the collector comes late
 	attributed, plain, ratio := time.Hour, time.Hour, 1.0
-	for round := 0; round < 5 || round < 20 && (ratio > 1.10 || first > time.Second); round++ {
+	for round := 0; round < 5 || round < 20 && (ratio > 1.10 || first > time.Second || peak > mostMemory); round++ {
 		began, ended, usage := runDavit(t, davit, root)
 		first, peak = min(first, began), min(peak, usage.Maxrss<<10)
 		attributed = min(attributed, ended)
@@ -49,7 +49,7 @@ func TestMillionFiles(t *testing.T) {
 	if first > time.Second {
 		t.Errorf("the first line came after %v", first)
 	}
-	if peak > 40_000_000 {
+	if peak > mostMemory {
 		t.Errorf("%d bytes at most", peak)
 	}
 	if ratio > 1.10 {
