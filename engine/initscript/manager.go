@@ -68,14 +68,12 @@ func (m *Manager) state(ctx context.Context, name string) (active, sub string, e
 	switch {
 	case code == 0:
 		return "active", "running", nil
-	case code == 3:
+	case code == 3 || m.openrc && code == 16:
 		return "inactive", "dead", nil
 	case m.openrc && code == 4:
 		return "deactivating", "stop", nil
 	case m.openrc && code == 8:
 		return "activating", "start", nil
-	case m.openrc && code == 16:
-		return "inactive", "dead", nil
 	case m.openrc && code == 32 || code == 1 || code == 2:
 		return "failed", "dead", nil
 	}

@@ -12,11 +12,14 @@ const pollTime = 100 * time.Millisecond
 // errors are [*FailedError], when the engine ends instead, and [*SlowError], when ctx is over. An engine that cannot be
 // called from here is not waited for.
 func (s *Service) Ready(ctx context.Context, c Change, ask Ask) (Change, error) {
+	if len(c.Units) == 0 || c.Unit.Notify {
+		return c, nil
+	}
 	_, sockets, err := s.units(ctx)
 	if err != nil {
 		return c, err
 	}
-	for len(c.Units) > 0 && !c.Unit.Notify {
+	for {
 		started, err := s.running(ctx, c.verb, c.Units, c.begin)
 		if err != nil {
 			return c, s.outcome(ctx, c.verb, s.name, c.begin, err)
@@ -36,5 +39,4 @@ func (s *Service) Ready(ctx context.Context, c Change, ask Ask) (Change, error) 
 			return c, s.outcome(ctx, c.verb, s.name, c.begin, context.Cause(ctx))
 		}
 	}
-	return c, nil
 }

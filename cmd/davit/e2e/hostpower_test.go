@@ -19,7 +19,7 @@ for round in $(seq 1000000); do
 	for n in 1 2 3 4; do head -c $((round * n * 7919 % 400000)) /dev/urandom > f$((round * n % 40)); done
 	rm -f f$((round % 40))
 	sha256sum f* > SUMS
-	if out=$(davit backup create --repo /srv/repo --job nightly --path /srv/tree --volume data --json 2>&1); then
+	if out=$(davit backup create --repo /srv/repo --job nightly --path /srv/tree --volume data --max-freeze 60s --json 2>&1); then
 		echo "saved $(echo "$out" | sed -n 's/.*"snapshot":"\([0-9a-f]*\)".*/\1/p')"
 	else
 		echo failed $? $out
@@ -49,7 +49,7 @@ done`
 func TestPowerCutInCreateAndGC(t *testing.T) {
 	s := newHostSite(t)
 	s.Must(t, "mkdir", "/srv/tree")
-	s.Must(t, "davit", "backup", "create", "--repo", "/srv/repo", "--volume", "data", "--job", "first") // the others are quicker
+	s.Must(t, "davit", "backup", "create", "--repo", "/srv/repo", "--volume", "data", "--max-freeze", "60s", "--job", "first") // the others are quicker
 	random := enginetest.Random(t)
 	var saved []string
 	for round := range enginetest.Rounds(t, 5) {
